@@ -1,0 +1,171 @@
+"""Everything that can go wrong, as a tree of exceptions that know a stable code and never HTTP.
+
+HornbeamError
+├── NotFound: JobNotFound, CheckpointNotFound, ArtifactNotFound, ModelNotReady, ComponentNotFound
+├── Conflict: TransitionRefused, JobNotOver, KeyInFlight
+├── Invalid: InvalidSpec, InvalidCursor, KeyReused
+├── Unavailable: StoreUnavailable, QueueUnavailable, ArtifactStoreUnavailable
+├── LeaseLost
+└── InstallationError: SettingsInvalid, DirectoryInUse, ServerMissing
+
+`service.problems` maps the leaves to HTTP; a test finds every leaf there. Each docstring's first line is
+the default message.
+"""
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+from schemas.problems import Finding
+
+
+class HornbeamError(Exception):
+    """Something went wrong."""
+
+    code: ClassVar[str] = "error"
+
+    def __init__(self, message: str | None = None, *, suggestion: str | None = None) -> None:
+        self.message = message or (self.__doc__ or "").strip().splitlines()[0]
+        self.suggestion = suggestion
+        super().__init__(self.message)
+
+
+class NotFound(HornbeamError):
+    """There is no such thing."""
+
+    code = "not_found"
+
+
+class JobNotFound(NotFound):
+    """There is no job with this id."""
+
+    code = "job.not_found"
+
+
+class CheckpointNotFound(NotFound):
+    """The job has no checkpoint with this id."""
+
+    code = "checkpoint.not_found"
+
+
+class ArtifactNotFound(NotFound):
+    """The job has no artifact with this name."""
+
+    code = "artifact.not_found"
+
+
+class ModelNotReady(NotFound):
+    """The job has not produced a model."""
+
+    code = "model.not_ready"
+
+
+class ComponentNotFound(NotFound):
+    """The catalogue holds no such component."""
+
+    code = "component.not_found"
+
+
+class Conflict(HornbeamError):
+    """The state of things does not allow it."""
+
+    code = "conflict"
+
+
+class TransitionRefused(Conflict):
+    """The job's status does not allow this."""
+
+    code = "job.transition_refused"
+
+
+class JobNotOver(Conflict):
+    """The job is not over yet."""
+
+    code = "job.not_over"
+
+
+class KeyInFlight(Conflict):
+    """A request with this Idempotency-Key is being worked on."""
+
+    code = "idempotency.in_flight"
+
+
+class Invalid(HornbeamError):
+    """The request is not valid."""
+
+    code = "invalid"
+
+
+class InvalidSpec(Invalid):
+    """The spec is not valid."""
+
+    code = "spec.invalid"
+
+    def __init__(self, findings: Sequence[Finding], message: str | None = None) -> None:
+        super().__init__(message)
+        self.findings = tuple(findings)
+
+
+class InvalidCursor(Invalid):
+    """The cursor in `after` is not one that this list handed out."""
+
+    code = "list.invalid_cursor"
+
+
+class KeyReused(Invalid):
+    """This Idempotency-Key was used with another request."""
+
+    code = "idempotency.reused"
+
+
+class Unavailable(HornbeamError):
+    """A part of the service cannot be reached."""
+
+    code = "unavailable"
+
+
+class StoreUnavailable(Unavailable):
+    """The database cannot be reached."""
+
+    code = "database.unavailable"
+
+
+class QueueUnavailable(Unavailable):
+    """The message broker cannot be reached."""
+
+    code = "broker.unavailable"
+
+
+class ArtifactStoreUnavailable(Unavailable):
+    """The artifact store cannot be reached."""
+
+    code = "artifacts.unavailable"
+
+
+class LeaseLost(HornbeamError):
+    """This attempt no longer holds the job: another has taken it, or it is over."""
+
+    code = "attempt.lease_lost"
+
+
+class InstallationError(HornbeamError):
+    """The service cannot run as it is set up."""
+
+    code = "installation"
+
+
+class SettingsInvalid(InstallationError):
+    """The settings are not valid."""
+
+    code = "installation.settings"
+
+
+class DirectoryInUse(InstallationError):
+    """Another `hornbeam up` is running on this data directory."""
+
+    code = "installation.directory_in_use"
+
+
+class ServerMissing(InstallationError):
+    """There is no Redis-compatible server to start."""
+
+    code = "installation.no_redis_server"

@@ -1,0 +1,1 @@
+"""A job and its life, with no I/O."""

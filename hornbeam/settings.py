@@ -1,0 +1,84 @@
+"""The settings, read from `HORNBEAM_*` variables.
+
+Nothing reads them at import: the two `main.py` and the command line build a `Settings` and pass it down.
+`docs/reference/settings.md` is generated from this module.
+"""
+
+from pathlib import Path
+from typing import Self
+
+from pydantic import Field, SecretStr, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class Settings(BaseSettings):
+    """How this installation is set up."""
+
+    model_config = SettingsConfigDict(env_prefix="HORNBEAM_", frozen=True, extra="ignore")
+
+    data_dir: Path = Field(
+        default=Path(".hornbeam"),
+        description="Where the database and the artifacts live unless their URLs say otherwise.",
+    )
+    database_url: SecretStr = Field(
+        default=SecretStr(""),
+        description="SQLAlchemy URL: `sqlite:////path/hornbeam.db` or `postgresql+psycopg://user:password@host/name`.",
+    )
+    redis_url: SecretStr = Field(
+        default=SecretStr("redis://127.0.0.1:6379/0"),
+        description="Redis or Valkey: `redis://host:6379/0`, `rediss://…`, or `unix:///path/to/socket`.",
+    )
+    artifact_url: str = Field(
+        default="", description="Where files are kept: a directory, `file:///path` or `s3://bucket/prefix`."
+    )
+    s3_endpoint_url: str | None = Field(
+        default=None, description="The address of an S3-compatible store that is not AWS."
+    )
+
+    slots: int = Field(default=1, ge=1, le=256, description="Jobs that a worker trains at once.")
+    threads_per_slot: int = Field(
+        default=0, ge=0, description="CPU threads of a trainer; 0 shares the cores among the slots."
+    )
+    heartbeat_seconds: float = Field(default=5.0, gt=0, description="How often an attempt renews its lease.")
+    lease_seconds: float = Field(default=60.0, gt=0, description="How long an attempt holds a job without renewing.")
+    reconcile_seconds: float = Field(
+        default=5.0, gt=0, description="How often a worker looks for lost jobs and messages."
+    )
+    resend_seconds: float = Field(
+        default=30.0, gt=0, description="A queued job's wake-up is sent again after this long."
+    )
+    worker_timeout_seconds: float = Field(
+        default=30.0, gt=0, description="A worker silent for this long counts as gone."
+    )
+    cancel_grace_seconds: float = Field(
+        default=10.0, gt=0, description="What a trainer has to stop and save before it is killed."
+    )
+    drain_seconds: float = Field(
+        default=30.0, gt=0, description="What a stopping worker gives its jobs to save a checkpoint."
+    )
+    max_attempts: int = Field(default=3, ge=1, description="How often a job is begun before lost attempts fail it.")
+
+    max_job_seconds: int = Field(default=86_400, ge=1, description="The longest that a job may train.")
+    max_job_memory_bytes: int = Field(
+        default=0, ge=0, description="Resident memory of a trainer; 0 shares the machine's."
+    )
+    max_file_bytes: int = Field(default=8 * 2**30, ge=1, description="The largest file that a trainer may write.")
+    max_log_lines: int = Field(
+        default=10_000, ge=1, description="Log lines kept per job; the rest is counted and dropped."
+    )
+    max_parameters: int = Field(default=1_000_000_000, ge=1, description="The most parameters that a model may have.")
+    max_dimension: int = Field(default=16_777_216, ge=1, description="The largest number a layer's size may be.")
+    max_body_bytes: int = Field(default=2**20, ge=1024, description="The largest request body.")
+    max_nesting: int = Field(default=10, ge=1, description="How deep a spec's JSON may nest.")
+    proof_seconds: float = Field(default=5.0, gt=0, description="How long a request waits for the planner.")
+
+    @model_validator(mode="after")
+    def _default_to_the_data_directory(self) -> Self:
+        directory = self.data_dir.absolute()
+        if not self.database_url.get_secret_value():
+            object.__setattr__(self, "database_url", SecretStr(f"sqlite:///{directory / 'hornbeam.db'}"))
+        if not self.artifact_url:
+            object.__setattr__(self, "artifact_url", str(directory / "artifacts"))
+        if self.heartbeat_seconds * 2 > self.lease_seconds:
+            raise ValueError("HORNBEAM_LEASE_SECONDS must be at least twice HORNBEAM_HEARTBEAT_SECONDS")
+        return self

@@ -1,0 +1,1 @@
+"""The record (SQL) and the files (artifacts)."""

@@ -1,0 +1,44 @@
+"""The dataset part of a job spec: where rows come from and how they are split.
+
+Leaves reading the rows to `workers.training.data`.
+"""
+
+from enum import StrEnum
+from typing import Annotated
+
+from pydantic import Field
+
+from schemas.strict import Request
+
+
+class BuiltinDataset(StrEnum):
+    """The small real datasets that ship with the service (scikit-learn's)."""
+
+    DIGITS = "digits"
+    IRIS = "iris"
+    WINE = "wine"
+    BREAST_CANCER = "breast_cancer"
+    DIABETES = "diabetes"
+
+
+class DatasetSource(Request):
+    """Where the rows come from."""
+
+    builtin: Annotated[BuiltinDataset, Field(strict=False, description="A dataset that ships with the service.")]
+
+
+class ValidationSplit(Request):
+    """The rows held back from training, to measure the model on after each epoch."""
+
+    fraction: Annotated[float, Field(gt=0, lt=1)] = 0.2
+    stratify: bool = Field(default=False, description="Keep the proportions of the classes in both parts.")
+    seed: Annotated[int, Field(ge=0, lt=2**32)] | None = Field(
+        default=None, description="Seed of the split; the training seed where it is left out."
+    )
+
+
+class DatasetSpec(Request):
+    """The data of a job."""
+
+    source: DatasetSource
+    validation: ValidationSplit | None = None

@@ -1,0 +1,122 @@
+"""The job spec: what a client posts to have a model trained.
+
+This is the shape only. Whether a layer exists and takes such a parameter is the catalogue's business
+(`hornbeam.components.checking`); whether the model can be built is the planner's.
+"""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, ConfigDict, Field, JsonValue, StringConstraints
+
+from schemas.datasets import DatasetSpec
+from schemas.strict import Request
+
+LAYER_NAME = r"^[A-Za-z][A-Za-z0-9_]{0,63}$"
+
+MetadataKey = Annotated[str, StringConstraints(min_length=1, max_length=64)]
+MetadataValue = Annotated[str, StringConstraints(max_length=512)]
+Metadata = Annotated[dict[MetadataKey, MetadataValue], Field(max_length=16)]
+Seed = Annotated[int, Field(ge=0, lt=2**32)]
+
+
+class Component(Request):
+    """A loss, layer, optimizer … by its type, its parameters beside it: `{type: Dropout, rate: 0.2}`.
+
+    The parameters are whatever the catalogue lists for that type; they are kept in `model_extra`.
+    """
+
+    model_config = ConfigDict(extra="allow")
+    __pydantic_extra__: dict[str, JsonValue]
+
+    type: Annotated[str, StringConstraints(min_length=1, max_length=128)]
+
+    @property
+    def parameters(self) -> dict[str, JsonValue]:
+        """The parameters as the client gave them."""
+        return self.__pydantic_extra__ or {}
+
+
+class LayerSpec(Component):
+    """One layer of a model."""
+
+    name: Annotated[str, StringConstraints(pattern=LAYER_NAME)] | None = None
+    trainable: bool = True
+
+
+def _spelled_out(value: Any) -> Any:
+    """`"adam"` means `{"type": "adam"}`."""
+    return {"type": value} if isinstance(value, str) else value
+
+
+ComponentRef = Annotated[Component, BeforeValidator(_spelled_out, json_schema_input_type=str | Component)]
+LayerRef = Annotated[LayerSpec, BeforeValidator(_spelled_out, json_schema_input_type=str | LayerSpec)]
+
+
+class ModelSpec(Request):
+    """A Sequential model: its layers in order. The input shape comes from the dataset where it is left out."""
+
+    layers: Annotated[list[LayerRef], Field(min_length=1, max_length=1000)]
+    input_shape: Annotated[list[Annotated[int, Field(ge=1)]], Field(min_length=1, max_length=8)] | None = Field(
+        default=None, description="The shape of one example, without the batch."
+    )
+
+
+class TrainingSpec(Request):
+    """How the model is trained."""
+
+    epochs: Annotated[int, Field(ge=1, le=100_000)] = 10
+    batch_size: Annotated[int, Field(ge=1, le=1_000_000)] = 32
+    seed: Seed | None = Field(default=None, description="One is drawn, and returned, where it is left out.")
+    shuffle: bool = Field(default=True, description="Draw a new order of the rows each epoch, from (seed, epoch).")
+    class_weight: Literal["balanced"] | dict[str, Annotated[float, Field(gt=0)]] | None = Field(
+        default=None,
+        description="What each class weighs in the loss, by class number; `balanced` is n / (classes * n of the class).",
+    )
+    dtype_policy: Literal["float32", "mixed_float16", "mixed_bfloat16"] = Field(
+        default="float32", description="Keras's dtype policy: a mixed one computes in 16 bits and keeps weights in 32."
+    )
+    deterministic: bool = Field(default=False, description="Operations that give the same bytes each time; slower.")
+    max_seconds: Annotated[int, Field(ge=1)] | None = Field(
+        default=None, description="Stop with an error after this long; the service's limit where it is left out."
+    )
+
+
+class Keep(Request):
+    """Which checkpoints stay in the store; a checkpoint may count as both."""
+
+    best: Annotated[int, Field(ge=0, le=100)] = 1
+    last: Annotated[int, Field(ge=1, le=100)] = 1
+
+
+class CheckpointPolicy(Request):
+    """When to save a checkpoint and which to keep."""
+
+    every_epochs: Annotated[int, Field(ge=1)] = 1
+    monitor: str | None = Field(
+        default=None, description="What `best` means; `val_loss` where there is validation, else `loss`."
+    )
+    mode: Literal["min", "max", "auto"] = "auto"
+    keep: Keep = Keep()
+
+
+class Resources(Request):
+    """What the job needs of a worker."""
+
+    gpu: bool = Field(default=False, description="Run on a slot with a GPU only.")
+
+
+class JobSpec(Request):
+    """Everything that a training job needs to know."""
+
+    name: Annotated[str, StringConstraints(min_length=1, max_length=128, pattern=r"^[^\x00-\x1f\x7f]+$")] | None = None
+    dataset: DatasetSpec
+    model: ModelSpec
+    loss: ComponentRef
+    optimizer: ComponentRef = Field(default=Component(type="Adam"), validate_default=False)
+    metrics: Annotated[list[ComponentRef], Field(max_length=32, default_factory=list)]
+    training: TrainingSpec = TrainingSpec()
+    callbacks: Annotated[list[ComponentRef], Field(max_length=32, default_factory=list)]
+    checkpoints: CheckpointPolicy = CheckpointPolicy()
+    resources: Resources = Resources()
+    priority: Annotated[int, Field(ge=-100, le=100)] = Field(default=0, description="Higher runs first.")
+    metadata: Annotated[Metadata, Field(default_factory=dict)]

@@ -1,0 +1,1 @@
+"""The training side: Celery workers that supervise trainers, and the planner. Never imports `service`."""
