@@ -70,7 +70,7 @@ class TrainingSpec(Request):
     shuffle: bool = Field(default=True, description="Draw a new order of the rows each epoch, from (seed, epoch).")
     class_weight: Literal["balanced"] | dict[str, Annotated[float, Field(gt=0)]] | None = Field(
         default=None,
-        description="What each class weighs in the loss, by class number; `balanced` is n / (classes * n of the class).",
+        description="A class's weight in the loss, by class number; `balanced`: n / (classes * n of the class).",
     )
     dtype_policy: Literal["float32", "mixed_float16", "mixed_bfloat16"] = Field(
         default="float32", description="Keras's dtype policy: a mixed one computes in 16 bits and keeps weights in 32."

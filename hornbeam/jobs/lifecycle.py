@@ -1,11 +1,11 @@
-"""The life of a job: one table of allowed changes of status, and no I/O.
+r"""The life of a job: one table of allowed changes of status, and no I/O.
 
     queued -> running -> succeeded
-      |          |  \\--> failed
-      |          |  \\--> pausing -> paused -> queued
-      |          |  \\--> cancelling -> cancelled
-      |          \\-----> queued        (the attempt was lost)
-      \\--> cancelled | failed
+      |          |  \--> failed
+      |          |  \--> pausing -> paused -> queued
+      |          |  \--> cancelling -> cancelled
+      |          \-----> queued        (the attempt was lost)
+      \--> cancelled | failed
 
 Stores apply the table atomically (`UPDATE … WHERE status IN sources(to)`); nobody else decides.
 """

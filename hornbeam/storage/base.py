@@ -38,7 +38,6 @@ from hornbeam.jobs.record import (
 from schemas.events import EventType
 from schemas.jobs import JobPhase, JobStatus, Progress
 
-
 T = TypeVar("T")
 
 
