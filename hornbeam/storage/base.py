@@ -107,6 +107,17 @@ class JobStore(ABC):
         """
 
     @abstractmethod
+    def request_pause(self, job_id: str, reason: str) -> JobRecord:
+        """Have the attempt save and stop: `pausing`, then `paused`. Harmless when asked again.
+
+        Raises JobNotFound, or TransitionRefused for a job that no attempt trains.
+        """
+
+    @abstractmethod
+    def resume_job(self, job_id: str, reason: str) -> JobRecord:
+        """Queue a paused job again. Harmless when asked again. Raises JobNotFound, TransitionRefused."""
+
+    @abstractmethod
     def fail_job(self, job_id: str, outcome: Outcome) -> JobRecord:
         """Fail a queued job that no attempt holds. Raises JobNotFound, TransitionRefused."""
 

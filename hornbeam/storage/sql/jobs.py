@@ -1,0 +1,162 @@
+"""Jobs as clients see them: create, read, cancel, pause, resume, delete.
+
+Leaves lists to `listing`, and what hangs on a job to `reading`.
+"""
+
+from sqlalchemy import Connection, and_, bindparam, delete, func, insert, or_, select, update
+
+from hornbeam.errors import JobNotFound, JobNotOver, KeyInFlight
+from hornbeam.jobs.lifecycle import ACTIVE, is_terminal
+from hornbeam.jobs.record import JobRecord, NewJob, Outcome
+from hornbeam.storage.base import JobStore
+from hornbeam.storage.sql.changes import JOB_COLUMNS, LOCK, Change, append_event, refused
+from hornbeam.storage.sql.listing import pair_digest
+from hornbeam.storage.sql.part import AnyRow, Part, row_of
+from hornbeam.storage.sql.tables import QUEUED, jobs, keys, tags
+from schemas.events import EventType
+from schemas.jobs import JobStatus, Summary, Transition
+
+_ADD = insert(jobs)
+_ADD_TAGS = insert(tags)
+_TIE_KEY = update(keys).where(keys.c.key == bindparam("b_key"), keys.c.job_id.is_(None))
+_GET = select(*JOB_COLUMNS).where(jobs.c.id == bindparam("b_id"))
+_GET_VERSION = select(jobs.c.version).where(jobs.c.id == bindparam("b_id"))
+_COUNT = select(jobs.c.status, func.count().label("jobs")).group_by(jobs.c.status)
+_DELETE = delete(jobs).where(jobs.c.id == bindparam("b_id"))
+
+_me = jobs.alias("me")
+_AHEAD_OF_ME = or_(
+    jobs.c.priority > _me.c.priority,
+    and_(jobs.c.priority == _me.c.priority, jobs.c.queued_at < _me.c.queued_at),
+    and_(jobs.c.priority == _me.c.priority, jobs.c.queued_at == _me.c.queued_at, jobs.c.id < _me.c.id),
+)
+_POSITION = select(
+    select(func.count() + 1).where(jobs.c.status == QUEUED, _AHEAD_OF_ME).correlate(_me).scalar_subquery()
+).where(_me.c.id == bindparam("b_id"), _me.c.status == QUEUED)
+
+
+class SqlJobs(Part, JobStore):
+    """The part of the store that the API writes to."""
+
+    def create_job(self, job: NewJob, *, idempotency_key: str | None = None) -> JobRecord:
+        """See JobStore. Raises KeyInFlight when the key is no longer this request's to use."""
+        record = self._queued(job)
+        with self._database.writing() as connection:
+            connection.execute(_ADD, {**row_of(record), "last_event": 1, "last_log": 0})
+            said = {"status": JobStatus.QUEUED.value, "reason": "submitted", "attempt": 0}
+            append_event(connection, job.id, 1, EventType.JOB_QUEUED, record.queued_at, said)
+            if job.metadata:
+                pairs = sorted({pair_digest(key, value) for key, value in job.metadata.items()})
+                rows = [{"pair": pair, "created_at": job.created_at, "job_id": job.id} for pair in pairs]
+                connection.execute(_ADD_TAGS, rows)
+            if idempotency_key is not None:
+                _tie_key(connection, idempotency_key, job.id)
+        return record
+
+    def _queued(self, job: NewJob) -> JobRecord:
+        now = self._now()
+        return JobRecord(
+            **row_of(job),
+            status=JobStatus.QUEUED,
+            phase=None,
+            attempt=0,
+            version=1,
+            worker_id=None,
+            queued_at=now,
+            started_at=None,
+            finished_at=None,
+            heartbeat_at=None,
+            progress=None,
+            summary=Summary(),
+            timings={},
+            error=None,
+            transitions=(Transition(status=JobStatus.QUEUED, at=now, reason="submitted"),),
+        )
+
+    def get_job(self, job_id: str) -> JobRecord:
+        """See JobStore."""
+        with self._database.reading() as connection:
+            return _read(connection, job_id)
+
+    def get_version(self, job_id: str) -> int:
+        """See JobStore."""
+        with self._database.reading() as connection:
+            version: int | None = connection.execute(_GET_VERSION, {"b_id": job_id}).scalar()
+        if version is None:
+            raise JobNotFound
+        return version
+
+    def request_cancel(self, job_id: str, reason: str) -> JobRecord:
+        """See JobStore."""
+        with self._database.writing() as connection:
+            job = _lock(connection, job_id)
+            if job.status in {JobStatus.CANCELLING, JobStatus.CANCELLED}:
+                return _read(connection, job_id)
+            to = JobStatus.CANCELLING if job.status in ACTIVE else JobStatus.CANCELLED
+            return Change(to, reason, self._now()).apply(connection, job)
+
+    def request_pause(self, job_id: str, reason: str) -> JobRecord:
+        """See JobStore."""
+        with self._database.writing() as connection:
+            job = _lock(connection, job_id)
+            if job.status in {JobStatus.PAUSING, JobStatus.PAUSED}:
+                return _read(connection, job_id)
+            return Change(JobStatus.PAUSING, reason, self._now()).apply(connection, job)
+
+    def resume_job(self, job_id: str, reason: str) -> JobRecord:
+        """See JobStore."""
+        with self._database.writing() as connection:
+            job = _lock(connection, job_id)
+            if job.status in {JobStatus.QUEUED, JobStatus.RUNNING}:
+                return _read(connection, job_id)
+            return Change(JobStatus.QUEUED, reason, self._now()).apply(connection, job)
+
+    def fail_job(self, job_id: str, outcome: Outcome) -> JobRecord:
+        """See JobStore."""
+        with self._database.writing() as connection:
+            job = _lock(connection, job_id)
+            if job.status is not JobStatus.QUEUED:
+                raise refused(job.status, JobStatus.FAILED)
+            change = Change(JobStatus.FAILED, outcome.reason, self._now(), error=outcome.error)
+            return change.apply(connection, job)
+
+    def delete_job(self, job_id: str) -> None:
+        """See JobStore. A replay of its Idempotency-Key is forgotten too."""
+        with self._database.writing() as connection:
+            job = _lock(connection, job_id)
+            if not is_terminal(job.status):
+                raise JobNotOver
+            connection.execute(_DELETE, {"b_id": job_id})
+
+    def queue_position(self, job_id: str) -> int | None:
+        """See JobStore."""
+        with self._database.reading() as connection:
+            position: int | None = connection.execute(_POSITION, {"b_id": job_id}).scalar()
+        return position
+
+    def count_jobs(self) -> dict[JobStatus, int]:
+        """See JobStore."""
+        with self._database.reading() as connection:
+            counted = {row.status: row.jobs for row in connection.execute(_COUNT)}
+        return {status: counted.get(status, 0) for status in JobStatus}
+
+
+def _read(connection: Connection, job_id: str) -> JobRecord:
+    row = connection.execute(_GET, {"b_id": job_id}).one_or_none()
+    if row is None:
+        raise JobNotFound
+    return JobRecord(*row)
+
+
+def _lock(connection: Connection, job_id: str) -> AnyRow:
+    row = connection.execute(LOCK, {"b_id": job_id}).one_or_none()
+    if row is None:
+        raise JobNotFound
+    return row
+
+
+def _tie_key(connection: Connection, key: str, job_id: str) -> None:
+    tied = connection.execute(_TIE_KEY, {"b_key": key, "job_id": job_id})
+    if tied.rowcount != 1:
+        # The reservation was taken for abandoned, and another request has led to a job meanwhile.
+        raise KeyInFlight

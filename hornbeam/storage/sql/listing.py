@@ -1,0 +1,122 @@
+"""Lists of jobs, page by page: a cursor says after which (created_at, id) to go on, and an index leads there.
+
+So a deep page costs what the first one costs, and rows that come or go in between shift nothing.
+"""
+
+import base64
+import binascii
+import hashlib
+import json
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, Select, and_, literal, select, tuple_, union_all
+
+from hornbeam.errors import InvalidCursor
+from hornbeam.jobs.record import JobRecord
+from hornbeam.storage.base import JobQuery, JobStore, Page
+from hornbeam.storage.sql.changes import JOB_COLUMNS
+from hornbeam.storage.sql.part import Part
+from hornbeam.storage.sql.tables import jobs, tags
+from schemas.jobs import JobStatus
+
+Place = tuple[datetime, str]
+"""Where a job stands in every list: when it was created, and its id among those of the same moment."""
+
+
+class SqlListing(Part, JobStore):
+    """The part of the store that lists jobs."""
+
+    def list_jobs(self, query: JobQuery) -> Page[JobRecord]:
+        """See JobStore."""
+        after = None if query.after is None else _decode(query.after, query)
+        with self._database.reading() as connection:
+            found = [JobRecord(*row) for row in connection.execute(_statement(query, after))]
+        rows = tuple(found[: query.limit])
+        return Page(rows, _encode(rows[-1], query) if len(found) > query.limit and rows else None)
+
+
+def pair_digest(key: str, value: str) -> str:
+    """What stands for a pair of metadata in `job_tags`."""
+    return hashlib.sha256(json.dumps([key, value]).encode()).hexdigest()[:40]
+
+
+def _statement(query: JobQuery, after: Place | None) -> Select[Any]:
+    """The rows of a page, and one more if there is one."""
+    places = _places(query, after).subquery("page")
+    return _ordered(select(*JOB_COLUMNS).join(places, places.c.id == jobs.c.id), jobs.c.created_at, jobs.c.id, query)
+
+
+def _places(query: JobQuery, after: Place | None) -> Select[Any]:
+    if query.metadata:
+        return _tagged(query, after)
+    if len(query.statuses) <= 1:
+        return _with_status(query, after, *query.statuses)
+    # One index range per status, each in order already and no longer than the page.
+    each = [select(_with_status(query, after, status).subquery()) for status in sorted(query.statuses)]
+    merged = union_all(*each).subquery()
+    return _ordered(select(merged), merged.c.created_at, merged.c.id, query).limit(query.limit + 1)
+
+
+def _with_status(query: JobQuery, after: Place | None, status: JobStatus | None = None) -> Select[Any]:
+    where = _range(query, after, jobs.c.created_at, jobs.c.id)
+    if status is not None:
+        where.append(jobs.c.status == status)
+    statement = select(jobs.c.created_at, jobs.c.id).where(and_(True, *where))
+    return _ordered(statement, jobs.c.created_at, jobs.c.id, query).limit(query.limit + 1)
+
+
+def _tagged(query: JobQuery, after: Place | None) -> Select[Any]:
+    first, *others = (pair_digest(key, value) for key, value in sorted(query.metadata.items()))
+    where = [tags.c.pair == first, *_range(query, after, tags.c.created_at, tags.c.job_id)]
+    for pair in others:
+        also = tags.alias()
+        where.append(
+            select(also.c.job_id)
+            .where(also.c.pair == pair, also.c.created_at == tags.c.created_at, also.c.job_id == tags.c.job_id)
+            .exists()
+        )
+    statement = select(tags.c.created_at, tags.c.job_id.label("id")).where(*where)
+    if query.statuses:
+        statement = statement.join(jobs, jobs.c.id == tags.c.job_id).where(jobs.c.status.in_(sorted(query.statuses)))
+    return _ordered(statement, tags.c.created_at, tags.c.job_id, query).limit(query.limit + 1)
+
+
+def _range(query: JobQuery, after: Place | None, at: Any, id: Any) -> list[ColumnElement[bool]]:
+    where: list[ColumnElement[bool]] = []
+    if query.created_after is not None:
+        where.append(at > query.created_after)
+    if after is not None:
+        here = tuple_(at, id)
+        there = tuple_(literal(after[0], at.type), literal(after[1], id.type))
+        where.append(here < there if query.newest_first else here > there)
+    return where
+
+
+def _ordered(statement: Select[Any], at: Any, id: Any, query: JobQuery) -> Select[Any]:
+    return statement.order_by(at.desc(), id.desc()) if query.newest_first else statement.order_by(at, id)
+
+
+def _encode(last: JobRecord, query: JobQuery) -> str:
+    place = [last.created_at.isoformat(), last.id, _fingerprint(query)]
+    return base64.urlsafe_b64encode(json.dumps(place, separators=(",", ":")).encode()).decode().rstrip("=")
+
+
+def _decode(cursor: str, query: JobQuery) -> Place:
+    try:
+        at, job_id, fingerprint = json.loads(base64.b64decode(cursor + "=" * (-len(cursor) % 4), b"-_", validate=True))
+        moment = datetime.fromisoformat(at)
+    except (ValueError, TypeError, binascii.Error, RecursionError):
+        raise InvalidCursor from None
+    if fingerprint != _fingerprint(query):
+        raise InvalidCursor("The cursor in `after` belongs to a list with other filters or another order.")
+    if moment.tzinfo is None or not isinstance(job_id, str):
+        raise InvalidCursor
+    return moment, job_id
+
+
+def _fingerprint(query: JobQuery) -> str:
+    """What a cursor is bound to: the list's order and filters, not the size of its pages."""
+    since = None if query.created_after is None else query.created_after.timestamp()
+    bound = [query.newest_first, sorted(query.statuses), sorted(query.metadata.items()), since]
+    return hashlib.sha256(json.dumps(bound).encode()).hexdigest()[:16]

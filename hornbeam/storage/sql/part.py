@@ -1,0 +1,41 @@
+"""What every part of the store stands on: the database, the clock, and how rows become records."""
+
+from collections.abc import Callable
+from dataclasses import fields
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import Column, Row, Table
+
+from hornbeam.storage.sql.database import Database
+
+Clock = Callable[[], datetime]
+AnyRow = Row[*tuple[Any, ...]]
+"""A row of whatever columns; the statement that it comes from says which."""
+
+
+def utc_now() -> datetime:
+    """The clock of a store that is given no other."""
+    return datetime.now(UTC)
+
+
+class Part:
+    """A part of the store; the parts share one database and one clock."""
+
+    def __init__(self, database: Database, clock: Clock = utc_now) -> None:
+        self._database = database
+        self._now = clock
+
+    def _upsert(self, statements: dict[str, Any]) -> Any:
+        """The one of `database.upsert`'s statements that this database speaks."""
+        return statements[self._database.engine.dialect.name]
+
+
+def columns_of(record: type[Any], table: Table) -> tuple[Column[Any], ...]:
+    """The columns of a record's fields, in their order, so that `Record(*row)` makes one."""
+    return tuple(table.c[field.name] for field in fields(record))
+
+
+def row_of(record: Any) -> dict[str, Any]:
+    """A record as the values of a row: as it is, for the columns know their types."""
+    return {field.name: getattr(record, field.name) for field in fields(record)}
