@@ -16,14 +16,17 @@ from hornbeam.storage.base import AttemptStore
 from hornbeam.storage.sql.changes import LOST_EVENT, STANDING, Change, append_event, timings_until
 from hornbeam.storage.sql.guard import HELD, SET, held_by, hold, lock_held
 from hornbeam.storage.sql.part import Part
-from hornbeam.storage.sql.tables import QUEUED, jobs, logs
+from hornbeam.storage.sql.tables import jobs, logs
 from schemas.events import EventType
 from schemas.jobs import JobPhase, JobStatus, Progress
 from schemas.problems import Finding
 
 _FIRST_IN_LINE = (
     select(*STANDING)
-    .where(jobs.c.status == QUEUED, or_(jobs.c.needs_gpu == false(), bindparam("b_gpu", type_=jobs.c.needs_gpu.type)))
+    .where(
+        jobs.c.status == JobStatus.QUEUED,
+        or_(jobs.c.needs_gpu == false(), bindparam("b_gpu", type_=jobs.c.needs_gpu.type)),
+    )
     .order_by(jobs.c.priority.desc(), jobs.c.queued_at, jobs.c.id)
     .limit(1)
     .with_for_update(skip_locked=True)  # on PostgreSQL, claims do not wait for each other

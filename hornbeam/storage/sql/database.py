@@ -24,9 +24,9 @@ BUSY_SECONDS = 10.0
 _SQLITE_PRAGMAS = (
     f"PRAGMA busy_timeout={int(BUSY_SECONDS * 1000)}",
     "PRAGMA foreign_keys=ON",
-    # With a write-ahead log, NORMAL survives the death of any process, and a power cut leaves a sound database that may
-    # lack the last moments. FULL waits for the disk at each commit; whoever needs that has PostgreSQL.
-    "PRAGMA synchronous=NORMAL",
+    # An answer 202 is a promise: FULL waits for the disk at each commit, so that a power cut takes nothing back. With
+    # NORMAL the last moments could be missing. It costs half of the submissions per second: 1,800 instead of 3,300.
+    "PRAGMA synchronous=FULL",
     "PRAGMA mmap_size=268435456",
 )
 

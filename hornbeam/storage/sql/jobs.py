@@ -3,7 +3,7 @@
 Leaves lists to `listing`, and what hangs on a job to `reading`.
 """
 
-from sqlalchemy import Connection, and_, bindparam, delete, func, insert, or_, select, update
+from sqlalchemy import Connection, bindparam, delete, func, insert, select, tuple_, update
 
 from hornbeam.errors import JobNotFound, JobNotOver, KeyInFlight
 from hornbeam.jobs.lifecycle import ACTIVE, is_terminal
@@ -12,7 +12,7 @@ from hornbeam.storage.base import JobStore
 from hornbeam.storage.sql.changes import JOB_COLUMNS, LOCK, Change, append_event, refused
 from hornbeam.storage.sql.listing import pair_digest
 from hornbeam.storage.sql.part import AnyRow, Part, row_of
-from hornbeam.storage.sql.tables import QUEUED, jobs, keys, tags
+from hornbeam.storage.sql.tables import jobs, keys, tags
 from schemas.events import EventType
 from schemas.jobs import JobStatus, Summary, Transition
 
@@ -25,14 +25,15 @@ _COUNT = select(jobs.c.status, func.count().label("jobs")).group_by(jobs.c.statu
 _DELETE = delete(jobs).where(jobs.c.id == bindparam("b_id"))
 
 _me = jobs.alias("me")
-_AHEAD_OF_ME = or_(
-    jobs.c.priority > _me.c.priority,
-    and_(jobs.c.priority == _me.c.priority, jobs.c.queued_at < _me.c.queued_at),
-    and_(jobs.c.priority == _me.c.priority, jobs.c.queued_at == _me.c.queued_at, jobs.c.id < _me.c.id),
+_QUEUED = select(func.count()).where(jobs.c.status == JobStatus.QUEUED)
+_MORE_URGENT = _QUEUED.where(jobs.c.priority > _me.c.priority)
+_QUEUED_EARLIER = _QUEUED.where(
+    jobs.c.priority == _me.c.priority,
+    tuple_(jobs.c.queued_at, jobs.c.id) < tuple_(_me.c.queued_at, _me.c.id),
 )
 _POSITION = select(
-    select(func.count() + 1).where(jobs.c.status == QUEUED, _AHEAD_OF_ME).correlate(_me).scalar_subquery()
-).where(_me.c.id == bindparam("b_id"), _me.c.status == QUEUED)
+    _MORE_URGENT.correlate(_me).scalar_subquery() + _QUEUED_EARLIER.correlate(_me).scalar_subquery() + 1
+).where(_me.c.id == bindparam("b_id"), _me.c.status == JobStatus.QUEUED)
 
 
 class SqlJobs(Part, JobStore):

@@ -10,7 +10,6 @@ from sqlalchemy import (
     BigInteger,
     Boolean,
     Column,
-    ColumnElement,
     Double,
     ForeignKey,
     Index,
@@ -19,7 +18,6 @@ from sqlalchemy import (
     MetaData,
     Table,
     desc,
-    literal_column,
 )
 
 from hornbeam.storage.sql.columns import Json, Moment, Plain, word
@@ -37,9 +35,6 @@ metadata = MetaData(
 
 OBJECT = TypeAdapter(dict[str, Any])
 METRICS = TypeAdapter(dict[str, float])
-
-QUEUED: ColumnElement[str] = literal_column("'queued'")
-"""Spelled out in SQL: SQLite uses a partial index only where the condition stands in the statement."""
 
 jobs = Table(
     "jobs",
@@ -77,12 +72,11 @@ Index("ix_jobs_created", jobs.c.created_at, jobs.c.id)
 Index("ix_jobs_status", jobs.c.status, jobs.c.created_at, jobs.c.id)
 Index(
     "ix_jobs_claim",
+    jobs.c.status,
     desc(jobs.c.priority),
     jobs.c.queued_at,
     jobs.c.id,
     jobs.c.needs_gpu,
-    sqlite_where=jobs.c.status == QUEUED,
-    postgresql_where=jobs.c.status == QUEUED,
 )
 
 

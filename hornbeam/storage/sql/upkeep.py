@@ -12,7 +12,7 @@ from hornbeam.storage.base import LeaseSighting, UpkeepStore
 from hornbeam.storage.sql.changes import LOST_EVENT, STANDING, Change
 from hornbeam.storage.sql.guard import HELD
 from hornbeam.storage.sql.part import Part
-from hornbeam.storage.sql.tables import QUEUED, jobs, keys, workers
+from hornbeam.storage.sql.tables import jobs, keys, workers
 from schemas.jobs import JobError, JobStatus
 
 _LEASES = (
@@ -21,11 +21,11 @@ _LEASES = (
 _STANDS_STILL = select(*STANDING).where(*HELD, jobs.c.heartbeat_at == bindparam("b_heartbeat_at")).with_for_update()
 _UNSENT = (
     select(jobs.c.id)
-    .where(jobs.c.status == QUEUED, or_(jobs.c.sent_at.is_(None), jobs.c.sent_at < bindparam("b_before")))
+    .where(jobs.c.status == JobStatus.QUEUED, or_(jobs.c.sent_at.is_(None), jobs.c.sent_at < bindparam("b_before")))
     .order_by(jobs.c.priority.desc(), jobs.c.queued_at, jobs.c.id)
     .limit(bindparam("b_limit"))
 )
-_SENT = update(jobs).where(jobs.c.id == bindparam("b_id"), jobs.c.status == QUEUED)
+_SENT = update(jobs).where(jobs.c.id == bindparam("b_id"), jobs.c.status == JobStatus.QUEUED)
 _OLD_KEYS = delete(keys).where(keys.c.reserved_at < bindparam("b_before"))
 _OLD_WORKERS = delete(workers).where(workers.c.heartbeat_at < bindparam("b_before"))
 

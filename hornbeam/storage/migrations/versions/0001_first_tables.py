@@ -71,14 +71,7 @@ def _create_jobs() -> None:
     )
     op.create_index("ix_jobs_created", "jobs", ["created_at", "id"])
     op.create_index("ix_jobs_status", "jobs", ["status", "created_at", "id"])
-    queued = sa.text("status = 'queued'")
-    op.create_index(
-        "ix_jobs_claim",
-        "jobs",
-        [sa.text("priority DESC"), "queued_at", "id", "needs_gpu"],
-        sqlite_where=queued,
-        postgresql_where=queued,
-    )
+    op.create_index("ix_jobs_claim", "jobs", ["status", sa.text("priority DESC"), "queued_at", "id", "needs_gpu"])
 
 
 def _create_what_hangs_on_jobs() -> None:
