@@ -1,0 +1,152 @@
+"""What a finished training leaves behind: the model, its history, curves and summary, and a manifest of it all.
+
+Each file is announced as soon as it is whole, so that the supervisor stores one while the next is made. Nothing in
+them names the host. Leaves storing, and the log, to the supervisor.
+"""
+
+import hashlib
+import json
+import platform
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import keras
+
+from schemas.checkpoints import ArtifactKind
+from workers.messages import ArtifactSaved
+from workers.training import curves, tensorboard
+from workers.training.data import JobData
+from workers.training.monitors import Monitor
+from workers.training.reporting import History, Send
+
+
+@dataclass(frozen=True, slots=True)
+class Results:
+    """What there is to tell of a finished training."""
+
+    job_id: str
+    spec: Mapping[str, Any]
+    data: JobData
+    history: History
+    monitor: Monitor
+    evaluation: Mapping[str, float] | None
+    """Loss and metrics of the final model over the validation rows."""
+    stopped_by: str | None
+    seconds: float
+    """What the training took, over all attempts."""
+
+
+@dataclass(frozen=True, slots=True)
+class ArtifactWriter:
+    """Writes artifacts into the working directory and announces them."""
+
+    directory: Path
+    send: Send
+    _written: dict[str, dict[str, Any]] = field(default_factory=dict)
+
+    def write_all(self, model: Any, results: Results) -> None:
+        """Write every artifact; the manifest, which has the digests of the others, comes last."""
+        history, monitor = results.history, results.monitor
+        title = results.spec.get("name") or results.job_id
+        best = monitor.best(history.epochs)
+        self._write("model.keras", ArtifactKind.MODEL, "application/zip", model.save)
+        self._write_json("history.json", ArtifactKind.HISTORY, columns(history))
+        self._write_json("summary.json", ArtifactKind.SUMMARY, summary(model, results))
+        self._write(
+            "curves.png",
+            ArtifactKind.CURVES,
+            "image/png",
+            lambda path: curves.draw(history.epochs, path, title=title, best=best),
+        )
+        self._write(
+            "tensorboard.tar.gz",
+            ArtifactKind.TENSORBOARD,
+            "application/gzip",
+            lambda path: tensorboard.write_archive(history, path),
+        )
+        self._write_json("manifest.json", ArtifactKind.MANIFEST, manifest(results, dict(self._written)))
+
+    def _write_json(self, name: str, kind: ArtifactKind, content: Mapping[str, Any]) -> None:
+        text = json.dumps(content, indent=2, allow_nan=False)
+        self._write(name, kind, "application/json", lambda path: path.write_text(text + "\n", "utf-8"))
+
+    def _write(self, name: str, kind: ArtifactKind, media_type: str, write: Callable[[Path], object]) -> None:
+        path = self.directory / name
+        write(path)
+        with path.open("rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+        self._written[name] = {"sha256": digest, "size_bytes": path.stat().st_size}
+        self.send(ArtifactSaved(path=str(path), name=name, artifact_kind=kind, media_type=media_type))
+
+
+def columns(history: History) -> dict[str, Any]:
+    """The history as `schemas.events.MetricHistory` has it: columns of equal length, null where a value lacks."""
+    keys = dict.fromkeys(key for metrics in history.epochs for key in metrics)
+    return {
+        "epochs": list(range(1, len(history) + 1)),
+        "metrics": {key: [metrics.get(key) for metrics in history.epochs] for key in keys},
+    }
+
+
+def summary(model: Any, results: Results) -> dict[str, Any]:
+    """The outcome on one page."""
+    epochs = results.history.epochs
+    best = results.monitor.best(epochs)
+    trainable = sum(_size(variable) for variable in model.trainable_weights)
+    return {
+        "job_id": results.job_id,
+        "name": results.spec.get("name"),
+        "epochs": len(epochs),
+        "stopped_by": results.stopped_by,
+        "monitor": {"metric": results.monitor.key, "mode": results.monitor.mode},
+        "best": None if best is None else {"epoch": best + 1, "metrics": epochs[best]},
+        "last": {"epoch": len(epochs), "metrics": epochs[-1]} if epochs else None,
+        "evaluation": results.evaluation,
+        "parameters": {"total": model.count_params(), "trainable": trainable},
+        "rows": _rows(results.data),
+        "training_seconds": round(results.seconds, 3),
+    }
+
+
+def manifest(results: Results, artifacts: Mapping[str, Any]) -> dict[str, Any]:
+    """What it takes to do the same training again, and to see that the files are the ones it made."""
+    return {
+        "format": 1,
+        "job_id": results.job_id,
+        "spec": results.spec,
+        "seed": results.spec["training"]["seed"],
+        "versions": versions(),
+        "dataset": {
+            "source": results.spec["dataset"]["source"],
+            "sha256": results.data.digest,
+            "rows": _rows(results.data),
+        },
+        "artifacts": artifacts,
+    }
+
+
+def versions() -> dict[str, str]:
+    """The software that trained the model."""
+    backend = keras.config.backend()
+    return {
+        "hornbeam": version("hornbeam"),
+        "python": platform.python_version(),
+        "keras": keras.__version__,
+        "backend": backend,
+        backend: version(backend),
+        "numpy": version("numpy"),
+    }
+
+
+def _rows(data: JobData) -> dict[str, int]:
+    return {"train": len(data.train), "validation": len(data.validation) if data.validation else 0}
+
+
+def _size(variable: Any) -> int:
+    size = 1
+    for length in variable.shape:
+        size *= length
+    return size

@@ -1,0 +1,201 @@
+"""Builds Keras objects from a normalised spec, through the catalogue only.
+
+A component is `{"type": canonical name, **parameters}` at every level. What is imported comes from the catalogue's
+`path`, never from the spec, and no mapping of a client's is ever handed to Keras, where `get(mapping)` would
+deserialise it. Leaves checking parameters to `hornbeam.specs` and proving shapes to `workers.training.proof`.
+"""
+
+import importlib
+import inspect
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
+from types import FunctionType
+from typing import Any, Protocol
+
+import keras
+
+from schemas.catalog import ComponentEntry, ComponentKind, Parameter
+from schemas.problems import Finding
+from workers.training.advice import advise
+from workers.training.failures import plain_message
+from workers.training.monitors import resolved_mode
+
+RESOLVED_BY_LABELS = frozenset({"accuracy", "acc", "crossentropy", "ce"})
+"""Metrics that Keras itself makes out of the shape of the labels and the output."""
+
+_LAYER_EXTRAS = frozenset({"name", "trainable"})
+_ACTIVATION_LAYERS = {
+    "elu": "ELU",
+    "leaky_relu": "LeakyReLU",
+    "relu": "ReLU",
+    "softmax": "Softmax",
+}
+"""Activations with a layer that has the same parameters, so that a saved model needs Keras alone."""
+
+
+class Components(Protocol):
+    """What building needs of the catalogue."""
+
+    def find(self, kind: ComponentKind, name: str) -> ComponentEntry | None:
+        """The component with this canonical name or alias."""
+
+
+class BuildError(Exception):
+    """A component can't be built, or does not fit where it stands."""
+
+    def __init__(self, finding: Finding) -> None:
+        self.finding = finding
+        super().__init__(finding.message)
+
+
+def build_error(pointer: str, code: str, message: str, suggestion: str | None = None) -> BuildError:
+    """A BuildError for the component at `pointer`."""
+    return BuildError(Finding(pointer=pointer, code=code, message=message, suggestion=suggestion))
+
+
+class Builder:
+    """Builds whatever a normalised spec names."""
+
+    def __init__(self, components: Components) -> None:
+        self._components = components
+
+    def component(self, kinds: Sequence[ComponentKind], spec: Mapping[str, Any], pointer: str) -> Any:
+        """One component of one of `kinds`. Raises BuildError."""
+        entry = self._find(kinds, spec, pointer)
+        parameters = dict(self._parameters(entry, spec, pointer))
+        target = _resolve(entry.path)
+        if isinstance(target, FunctionType):
+            return _function(target, entry, parameters, pointer)
+        return _construct(target, entry, parameters, pointer)
+
+    def layer(self, spec: Mapping[str, Any], pointer: str) -> Any:
+        """One layer, not built yet. Raises BuildError."""
+        return self.component([ComponentKind.LAYER], spec, pointer)
+
+    def model(self, spec: Mapping[str, Any], feature_shape: Sequence[int]) -> Any:
+        """The model, built and not yet compiled. Raises BuildError."""
+        sites = layer_sites(spec)
+        layers = [self.layer(layer_spec, pointer) for pointer, layer_spec in sites]
+        inputs = outputs = keras.Input(input_shape(spec, feature_shape))
+        for layer, (pointer, layer_spec) in zip(layers, sites, strict=True):
+            outputs = call_layer(layer, outputs, layer_spec, pointer)
+        return keras.Sequential([inputs, *layers])
+
+    def loss(self, spec: Mapping[str, Any]) -> Any:
+        """The loss. Raises BuildError."""
+        return self.component([ComponentKind.LOSS], spec["loss"], "/loss")
+
+    def optimizer(self, spec: Mapping[str, Any]) -> Any:
+        """The optimizer, with its schedule. Raises BuildError."""
+        return self.component([ComponentKind.OPTIMIZER], spec["optimizer"], "/optimizer")
+
+    def metrics(self, spec: Mapping[str, Any]) -> list[Any]:
+        """The metrics; those that Keras makes out of the labels stay names. Raises BuildError."""
+        return [self.metric(metric, f"/metrics/{index}") for index, metric in enumerate(spec["metrics"])]
+
+    def metric(self, spec: Mapping[str, Any], pointer: str) -> Any:
+        """One metric. Raises BuildError."""
+        if spec["type"] in RESOLVED_BY_LABELS:
+            return spec["type"]
+        return self.component([ComponentKind.METRIC], spec, pointer)
+
+    def callbacks(self, spec: Mapping[str, Any]) -> list[Any]:
+        """The callbacks, with `mode: auto` decided where we know better than to fail. Raises BuildError."""
+        made = []
+        for index, callback in enumerate(spec["callbacks"]):
+            decided = {**callback, "mode": resolved_mode(spec, callback)} if "mode" in callback else callback
+            made.append(self.component([ComponentKind.CALLBACK], decided, f"/callbacks/{index}"))
+        return made
+
+    def _find(self, kinds: Sequence[ComponentKind], spec: Mapping[str, Any], pointer: str) -> ComponentEntry:
+        for kind in kinds:
+            entry = self._components.find(kind, spec["type"])
+            if entry is not None:
+                return entry
+        wanted = " or ".join(kinds)
+        raise build_error(pointer, "component.unknown", f"There is no {wanted} called {spec['type']!r}.")
+
+    def _parameters(self, entry: ComponentEntry, spec: Mapping[str, Any], pointer: str) -> Iterator[tuple[str, Any]]:
+        known = {parameter.name: parameter for parameter in entry.parameters}
+        extras = _LAYER_EXTRAS if entry.kind is ComponentKind.LAYER else frozenset({"name"})
+        for name, value in spec.items():
+            if name == "type":
+                continue
+            if name not in known and name not in extras:
+                raise build_error(f"{pointer}/{name}", "parameter.unknown", f"{entry.name} has no parameter {name!r}.")
+            yield name, self._value(known.get(name), value, f"{pointer}/{name}")
+
+    def _value(self, parameter: Parameter | None, value: Any, pointer: str) -> Any:
+        """A plain value as it is; a component, or a list with components in it, built."""
+        if isinstance(value, list):
+            return [self._value(parameter, item, f"{pointer}/{index}") for index, item in enumerate(value)]
+        accepts = parameter.accepts if parameter is not None else []
+        if isinstance(value, Mapping):
+            if not accepts or "type" not in value:
+                raise build_error(pointer, "parameter.invalid", "No mapping can stand here.")
+            return self.component(accepts, value, pointer)
+        return value
+
+
+def layer_sites(spec: Mapping[str, Any]) -> list[tuple[str, Mapping[str, Any]]]:
+    """The layers of a spec in order, each with its pointer."""
+    return [(f"/model/layers/{index}", layer) for index, layer in enumerate(spec["model"]["layers"])]
+
+
+def metric_keys(metrics: Sequence[Any]) -> list[str]:
+    """The names under which a training with these metrics reports itself."""
+    return ["loss", *(metric if isinstance(metric, str) else metric.name for metric in metrics)]
+
+
+def input_shape(spec: Mapping[str, Any], feature_shape: Sequence[int]) -> tuple[int, ...]:
+    """The shape of one example: the spec's, or else the dataset's."""
+    return tuple(spec["model"].get("input_shape") or feature_shape)
+
+
+def call_layer(layer: Any, inputs: Any, spec: Mapping[str, Any], pointer: str) -> Any:
+    """The layer's symbolic output. Raises BuildError with advice, naming the layer."""
+    try:
+        return layer(inputs)
+    except Exception as error:
+        message = plain_message(error)
+        shape = getattr(inputs, "shape", None)
+        raise build_error(
+            pointer,
+            "layer.does_not_fit",
+            f"Layer {spec.get('name', layer.name)!r} ({spec['type']}) can't take an input of shape "
+            f"{_in_words(shape)}: {message}",
+            advise(spec, shape, message),
+        ) from error
+
+
+def _in_words(shape: Sequence[int | None] | None) -> str:
+    if shape is None:
+        return "this kind"
+    return "(" + ", ".join("batch" if size is None and not axis else str(size) for axis, size in enumerate(shape)) + ")"
+
+
+def _construct(target: Any, entry: ComponentEntry, parameters: Mapping[str, Any], pointer: str) -> Any:
+    try:
+        return target(**parameters)
+    except Exception as error:
+        raise build_error(
+            pointer, f"{entry.kind}.invalid", f"{entry.name} can't be made: {plain_message(error)}"
+        ) from error
+
+
+def _function(target: FunctionType, entry: ComponentEntry, parameters: Mapping[str, Any], pointer: str) -> Any:
+    """An activation: Keras's function, or where its parameters were changed the layer that takes them."""
+    signature = inspect.signature(target).parameters
+    if all(signature[name].default == value for name, value in parameters.items()):
+        return target
+    layer = _ACTIVATION_LAYERS.get(entry.name)
+    if layer is None:
+        raise build_error(pointer, "activation.parameters", f"The parameters of {entry.name} can't be changed here.")
+    return _construct(getattr(keras.layers, layer), entry, parameters, pointer)
+
+
+@cache
+def _resolve(path: str) -> Any:
+    """The class or function at `module:name`, a path that our own catalogue holds."""
+    module, _, name = path.partition(":")
+    return getattr(importlib.import_module(module), name)

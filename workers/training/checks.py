@@ -1,0 +1,242 @@
+"""Whether a model's output fits its loss and the dataset's labels, and whether what is watched exists.
+
+Rules about the components that people use, over plain values: no Keras here. What no rule knows,
+`workers.training.proof` finds by tracing the loss and the metrics themselves.
+"""
+
+import difflib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from hornbeam.datasets.builtin import DatasetSchema
+from schemas.problems import Finding, Severity
+from workers.training.advice import Shape
+
+_SPARSE = frozenset({"SparseCategoricalCrossentropy"})
+_ONE_HOT = frozenset({"CategoricalCrossentropy", "CategoricalFocalCrossentropy", "CategoricalHinge"})
+_BINARY = frozenset({"BinaryCrossentropy", "BinaryFocalCrossentropy"})
+_REGRESSION = frozenset(
+    {
+        "Huber",
+        "LogCosh",
+        "MeanAbsoluteError",
+        "MeanAbsolutePercentageError",
+        "MeanSquaredError",
+        "MeanSquaredLogarithmicError",
+    }
+)
+_ONE_HOT_METRICS = {
+    "CategoricalAccuracy": "SparseCategoricalAccuracy",
+    "CategoricalCrossentropy": "SparseCategoricalCrossentropy",
+    "TopKCategoricalAccuracy": "SparseTopKCategoricalAccuracy",
+}
+_PROBABILITIES = frozenset({"softmax", "sigmoid"})
+_CROSSENTROPIES = _SPARSE | _ONE_HOT - {"CategoricalHinge"} | _BINARY
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """The end of a model: its shape, batch first, and its last layer."""
+
+    shape: Shape
+    layer: Mapping[str, Any]
+    pointer: str
+
+    @property
+    def units(self) -> int | None:
+        """The length of the last axis."""
+        return self.shape[-1]
+
+    @property
+    def activation(self) -> str | None:
+        """The last activation's name; None where the last layer is no place to look for one."""
+        if self.layer["type"] in ("Softmax", "Sigmoid"):
+            return str(self.layer["type"]).lower()
+        activation = self.layer.get("activation")
+        if isinstance(activation, Mapping):
+            return str(activation["type"])
+        return "linear" if self.layer["type"] == "Dense" else None
+
+    @property
+    def units_pointer(self) -> str:
+        """Where the number of units stands, as far as the last layer has one."""
+        return f"{self.pointer}/units" if "units" in self.layer else self.pointer
+
+
+def check_fit(spec: Mapping[str, Any], schema: DatasetSchema, shape: Shape, keys: Sequence[str]) -> list[Finding]:
+    """All findings about a model with this output shape and these metrics."""
+    last = len(spec["model"]["layers"]) - 1
+    output = Output(shape, spec["model"]["layers"][last], f"/model/layers/{last}")
+    return [*check_output(spec, schema, output), *check_monitors(spec, keys)]
+
+
+def check_output(spec: Mapping[str, Any], schema: DatasetSchema, output: Output) -> list[Finding]:
+    """Everything that is wrong or doubtful between the model's end, its loss, its metrics and the labels."""
+    findings = list(_check_activation(output))
+    if schema.classes is None:
+        findings += _check_regression(spec, output)
+    else:
+        findings += _check_classification(spec, output, len(schema.classes))
+        findings += _check_metrics(spec)
+    if not any(finding.severity is Severity.ERROR for finding in findings):
+        findings += _check_logits(spec["loss"], output)
+    return findings
+
+
+def check_monitors(spec: Mapping[str, Any], keys: Sequence[str]) -> list[Finding]:
+    """What is watched and never measured. `keys` are the training's own metrics, `loss` among them."""
+    measured = list(keys)
+    if spec["dataset"].get("validation"):
+        measured += [f"val_{key}" for key in keys]
+    watchers: list[tuple[str, str | None]] = [("/checkpoints/monitor", spec["checkpoints"].get("monitor"))]
+    for index, callback in enumerate(spec["callbacks"]):
+        watchers.append((f"/callbacks/{index}/monitor", callback.get("monitor")))
+        if callback["type"] == "ReduceLROnPlateau":
+            measured.append("learning_rate")
+    return [_unknown_monitor(pointer, key, measured) for pointer, key in watchers if key and key not in measured]
+
+
+def _unknown_monitor(pointer: str, key: str, measured: list[str]) -> Finding:
+    close = difflib.get_close_matches(key, measured, n=1)
+    if key.startswith("val_") and key.removeprefix("val_") in measured:
+        suggestion = "Add dataset.validation, or watch the training's own metric."
+    else:
+        suggestion = f"Did you mean {close[0]!r}?" if close else None
+    message = f"Nothing is measured as {key!r}. There is: {', '.join(measured)}."
+    return Finding(pointer=pointer, code="monitor.unknown", message=message, suggestion=suggestion)
+
+
+def _check_activation(output: Output) -> Iterator[Finding]:
+    if output.activation == "softmax" and output.units == 1:
+        yield Finding(
+            pointer=output.pointer,
+            code="output.softmax_over_one",
+            message="A softmax over one unit is always 1, so the model can't learn.",
+            suggestion="Use activation: sigmoid for two classes, linear for regression, or one unit for each class.",
+        )
+
+
+def _check_regression(spec: Mapping[str, Any], output: Output) -> Iterator[Finding]:
+    loss = spec["loss"]["type"]
+    if loss in _SPARSE | _ONE_HOT | _BINARY:
+        yield Finding(
+            pointer="/loss",
+            code="loss.wants_classes",
+            message=f"{loss} is for classes, and the dataset's labels are numbers to predict.",
+            suggestion="Use mean_squared_error or mean_absolute_error.",
+        )
+    elif output.units != 1 or len(output.shape) != 2:
+        yield _one_unit(output, "The dataset has one number to predict")
+    if output.units == 1 and output.activation in _PROBABILITIES:
+        yield Finding(
+            severity=Severity.WARNING,
+            pointer=output.pointer,
+            code="output.bounded",
+            message=f"The last activation, {output.activation}, gives numbers from 0 to 1 only.",
+            suggestion="Use activation: linear for regression.",
+        )
+
+
+def _check_classification(spec: Mapping[str, Any], output: Output, classes: int) -> Iterator[Finding]:
+    loss = spec["loss"]["type"]
+    if loss in _ONE_HOT:
+        yield Finding(
+            pointer="/loss",
+            code="loss.wants_one_hot",
+            message=f"{loss} wants one-hot labels, and the dataset's labels are class numbers.",
+            suggestion="Use sparse_categorical_crossentropy.",
+        )
+    elif loss in _SPARSE:
+        yield from _check_units(output, classes)
+    elif loss in _BINARY and classes > 2:
+        yield Finding(
+            pointer="/loss",
+            code="loss.wants_two_classes",
+            message=f"{loss} tells two classes apart, and the dataset has {classes}.",
+            suggestion=f"Use sparse_categorical_crossentropy, and {classes} units with softmax.",
+        )
+    elif loss in _BINARY and (output.units != 1 or len(output.shape) != 2):
+        yield _one_unit(output, f"{loss} wants one number for each row", "with activation: sigmoid")
+    elif loss in _REGRESSION:
+        yield from _check_numbers_for_classes(loss, output)
+
+
+def _check_units(output: Output, classes: int) -> Iterator[Finding]:
+    if len(output.shape) != 2:
+        yield Finding(
+            pointer=output.pointer,
+            code="output.wrong_shape",
+            message=f"The output of one row has {len(output.shape) - 1} axes; the loss wants one number a class.",
+            suggestion="Insert a Flatten or a pooling layer before the last Dense, or return_sequences: false.",
+        )
+    elif output.units is not None and output.units < classes:
+        yield Finding(
+            pointer=output.units_pointer,
+            code="output.too_few_units",
+            message=f"The output has {output.units} units, and the dataset has {classes} classes.",
+            suggestion=f"Set units to {classes}.",
+        )
+    elif output.units is not None and output.units > classes:
+        yield Finding(
+            severity=Severity.WARNING,
+            pointer=output.units_pointer,
+            code="output.too_many_units",
+            message=f"The output has {output.units} units, and the dataset has {classes} classes.",
+            suggestion=f"Set units to {classes}.",
+        )
+
+
+def _check_numbers_for_classes(loss: str, output: Output) -> Iterator[Finding]:
+    if output.units != 1 or len(output.shape) != 2:
+        yield _one_unit(output, f"{loss} compares the output with the class number")
+    yield Finding(
+        severity=Severity.WARNING,
+        pointer="/loss",
+        code="loss.ignores_classes",
+        message=f"{loss} treats class numbers as quantities.",
+        suggestion="Use sparse_categorical_crossentropy.",
+    )
+
+
+def _one_unit(output: Output, why: str, how: str = "") -> Finding:
+    shape = " x ".join(str(size) for size in output.shape[1:])
+    return Finding(
+        pointer=output.units_pointer,
+        code="output.one_unit_wanted",
+        message=f"{why}, and the output of one row has the shape {shape}.",
+        suggestion=f"End with a Dense layer of 1 unit{' ' if how else ''}{how}.",
+    )
+
+
+def _check_metrics(spec: Mapping[str, Any]) -> Iterator[Finding]:
+    for index, metric in enumerate(spec["metrics"]):
+        better = _ONE_HOT_METRICS.get(metric["type"])
+        if better is not None:
+            yield Finding(
+                pointer=f"/metrics/{index}",
+                code="metric.wants_one_hot",
+                message=f"{metric['type']} wants one-hot labels, and the dataset's labels are class numbers.",
+                suggestion=f"Use {better}.",
+            )
+
+
+def _check_logits(loss: Mapping[str, Any], output: Output) -> Iterator[Finding]:
+    if loss["type"] not in _CROSSENTROPIES or output.activation is None:
+        return
+    if loss.get("from_logits") and output.activation in _PROBABILITIES:
+        yield Finding(
+            severity=Severity.WARNING,
+            pointer="/loss/from_logits",
+            code="loss.logits_expected",
+            message=f"The loss expects logits, and the last activation, {output.activation}, makes probabilities.",
+            suggestion="Set from_logits to false, or the last activation to linear.",
+        )
+    elif not loss.get("from_logits") and output.activation not in _PROBABILITIES:
+        yield Finding(
+            severity=Severity.WARNING,
+            pointer=output.pointer,
+            code="loss.probabilities_expected",
+            message=f"The loss expects probabilities, and the last activation, {output.activation}, does not make any.",
+            suggestion=f"Use activation: {'sigmoid' if loss['type'] in _BINARY else 'softmax'}, or from_logits: true.",
+        )

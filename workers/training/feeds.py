@@ -1,0 +1,100 @@
+"""Feeds a model's `fit` with the rows of one epoch after another, in the order that (seed, epoch) decides.
+
+The rows stay where they are: an epoch is a list of row numbers, from which each batch is gathered. TensorFlow
+gets a `tf.data` pipeline, whose steps need no Python; other backends a `PyDataset`. Leaves the order itself to
+`workers.training.data`.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from typing import Any
+
+import keras
+import numpy as np
+from numpy.typing import NDArray
+
+from workers.training.data import Rows
+
+RowNumbers = NDArray[np.int64]
+
+
+class Feed(ABC):
+    """The training data of a `fit`. It always announces whole epochs; whoever skips batches ends the epoch early."""
+
+    data: Any
+    """What `fit` takes as `x`."""
+
+    @abstractmethod
+    def begin(self, order: RowNumbers, skip: int) -> None:
+        """Take the rows of the next epoch in this order, without the first `skip` batches."""
+
+
+def make_feed(rows: Rows, batch_size: int) -> Feed:
+    """The fastest feed for the backend at hand."""
+    make: Callable[[Rows, int], Feed] = TensorFlowFeed if keras.config.backend() == "tensorflow" else ArrayFeed
+    return make(rows, batch_size)
+
+
+class TensorFlowFeed(Feed):
+    """A `tf.data` pipeline over row numbers that lie in a variable, which each new iterator reads anew."""
+
+    def __init__(self, rows: Rows, batch_size: int) -> None:
+        import tensorflow as tf  # noqa: PLC0415 - only where it is the backend
+
+        with tf.device("cpu:0"):
+            columns = tuple(tf.constant(column) for column in _columns(rows))
+            self._order = tf.Variable(np.arange(len(rows)), trainable=False, dtype=tf.int64)
+            self._skip = tf.Variable(0, trainable=False, dtype=tf.int64)
+
+        def batch(step: Any) -> tuple[Any, ...]:
+            first = (step + self._skip) * batch_size
+            numbers = self._order[first : first + batch_size]
+            return tuple(tf.gather(column, numbers) for column in columns)
+
+        options = tf.data.Options()
+        options.autotune.enabled = False
+        options.threading.private_threadpool_size = 1
+        self.data = tf.data.Dataset.range(_steps(rows, batch_size)).map(batch).prefetch(2).with_options(options)
+
+    def begin(self, order: RowNumbers, skip: int) -> None:
+        """Set the variables for the next iterator."""
+        self._order.assign(order)
+        self._skip.assign(skip)
+
+
+class ArrayFeed(Feed):
+    """Batches gathered by NumPy, for backends without `tf.data`."""
+
+    def __init__(self, rows: Rows, batch_size: int) -> None:
+        self.data = _Batches(rows, batch_size)
+
+    def begin(self, order: RowNumbers, skip: int) -> None:
+        """Hand the order to the batches."""
+        self.data.begin(order, skip)
+
+
+class _Batches(keras.utils.PyDataset):  # type: ignore[misc]
+    def __init__(self, rows: Rows, batch_size: int) -> None:
+        super().__init__()
+        self._columns, self._batch_size = _columns(rows), batch_size
+        self._steps = _steps(rows, batch_size)
+        self.begin(np.arange(len(rows)), 0)
+
+    def begin(self, order: RowNumbers, skip: int) -> None:
+        self._order, self._skip = order, skip
+
+    def __len__(self) -> int:
+        return self._steps
+
+    def __getitem__(self, index: int) -> tuple[Any, ...]:
+        first = (index + self._skip) * self._batch_size
+        numbers = self._order[first : first + self._batch_size]
+        return tuple(column[numbers] for column in self._columns)
+
+
+def _steps(rows: Rows, batch_size: int) -> int:
+    return -(-len(rows) // batch_size)
+
+
+def _columns(rows: Rows) -> tuple[Any, ...]:
+    return (rows.features, rows.labels) if rows.weights is None else (rows.features, rows.labels, rows.weights)
