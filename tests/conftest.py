@@ -5,7 +5,9 @@ from typing import Any
 
 import pytest
 
-from hornbeam.testing import waiting
+pytest.register_assert_rewrite("hornbeam.testing.stores", "hornbeam.testing.artifacts")
+
+from hornbeam.testing import waiting  # noqa: E402 - after the registration
 
 
 @pytest.fixture(scope="session")

@@ -14,8 +14,8 @@ from hornbeam.storage.sql.tables import keys
 _KEY: BindParameter[str] = bindparam("b_key")
 
 _RESERVE = {
-    "sqlite": sqlite.insert(keys).on_conflict_do_nothing(),
-    "postgresql": postgresql.insert(keys).on_conflict_do_nothing(),
+    "sqlite": sqlite.insert(keys).on_conflict_do_nothing().returning(keys.c.key),
+    "postgresql": postgresql.insert(keys).on_conflict_do_nothing().returning(keys.c.key),
 }
 _LOCK = select(keys).where(keys.c.key == _KEY).with_for_update()
 _SET = update(keys).where(keys.c.key == _KEY)
@@ -30,7 +30,7 @@ class SqlIdempotency(Part, IdempotencyStore):
         now = self._now()
         with self._database.writing() as connection:
             new = {"key": key, "body_digest": body_digest, "reserved_at": now}
-            if connection.execute(self._upsert(_RESERVE), new).rowcount == 1:
+            if connection.execute(self._upsert(_RESERVE), new).one_or_none() is not None:
                 return None
             first = connection.execute(_LOCK, {"b_key": key}).one_or_none()
             if first is None:  # it was released between the two statements

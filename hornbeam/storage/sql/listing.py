@@ -4,10 +4,9 @@ So a deep page costs what the first one costs, and rows that come or go in betwe
 """
 
 import base64
-import binascii
 import hashlib
 import json
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import ColumnElement, Select, and_, literal, select, tuple_, union_all
@@ -33,7 +32,7 @@ class SqlListing(Part, JobStore):
         with self._database.reading() as connection:
             found = [JobRecord(*row) for row in connection.execute(_statement(query, after))]
         rows = tuple(found[: query.limit])
-        return Page(rows, _encode(rows[-1], query) if len(found) > query.limit and rows else None)
+        return Page(rows, _encode(rows[-1].created_at, rows[-1].id, query) if len(found) > len(rows) else None)
 
 
 def pair_digest(key: str, value: str) -> str:
@@ -97,26 +96,33 @@ def _ordered(statement: Select[Any], at: Any, id: Any, query: JobQuery) -> Selec
     return statement.order_by(at.desc(), id.desc()) if query.newest_first else statement.order_by(at, id)
 
 
-def _encode(last: JobRecord, query: JobQuery) -> str:
-    place = [last.created_at.isoformat(), last.id, _fingerprint(query)]
-    return base64.urlsafe_b64encode(json.dumps(place, separators=(",", ":")).encode()).decode().rstrip("=")
+def _encode(created_at: datetime, job_id: str, query: JobQuery) -> str:
+    place = [created_at.isoformat(), job_id]
+    bound = json.dumps([*place, _fingerprint([*place, *_bound(query)])], separators=(",", ":"))
+    return base64.urlsafe_b64encode(bound.encode()).decode().rstrip("=")
 
 
 def _decode(cursor: str, query: JobQuery) -> Place:
+    """The place in a cursor that `_encode` made for such a query; any other is refused."""
     try:
-        at, job_id, fingerprint = json.loads(base64.b64decode(cursor + "=" * (-len(cursor) % 4), b"-_", validate=True))
+        padded = cursor + "=" * (-len(cursor) % 4)
+        at, job_id, _ = json.loads(base64.b64decode(padded, b"-_", validate=True))
         moment = datetime.fromisoformat(at)
-    except (ValueError, TypeError, binascii.Error, RecursionError):
+        handed_out = isinstance(job_id, str) and _encode(moment, job_id, query) == cursor
+    except (ValueError, TypeError, RecursionError):
         raise InvalidCursor from None
-    if fingerprint != _fingerprint(query):
-        raise InvalidCursor("The cursor in `after` belongs to a list with other filters or another order.")
-    if moment.tzinfo is None or not isinstance(job_id, str):
-        raise InvalidCursor
-    return moment, job_id
+    if not handed_out:
+        raise InvalidCursor(
+            "The cursor in `after` is not one that this list, with these filters and this order, handed out."
+        )
+    return moment.astimezone(UTC), job_id
 
 
-def _fingerprint(query: JobQuery) -> str:
+def _bound(query: JobQuery) -> list[Any]:
     """What a cursor is bound to: the list's order and filters, not the size of its pages."""
     since = None if query.created_after is None else query.created_after.timestamp()
-    bound = [query.newest_first, sorted(query.statuses), sorted(query.metadata.items()), since]
-    return hashlib.sha256(json.dumps(bound).encode()).hexdigest()[:16]
+    return [query.newest_first, sorted(query.statuses), sorted(query.metadata.items()), since]
+
+
+def _fingerprint(value: Any) -> str:
+    return hashlib.sha256(json.dumps(value).encode()).hexdigest()[:16]
