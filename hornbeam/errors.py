@@ -6,10 +6,12 @@ HornbeamError
 ├── Invalid: InvalidSpec, InvalidCursor, KeyReused
 ├── Unavailable: StoreUnavailable, QueueUnavailable, ArtifactStoreUnavailable
 ├── LeaseLost
-└── InstallationError: SettingsInvalid, DirectoryInUse, ServerMissing
+├── InstallationError: SettingsInvalid, DirectoryInUse, PortInUse, ServerMissing
+└── ClientError: ServiceUnreachable, UnexpectedAnswer, DownloadDamaged
 
-`service.problems` maps the leaves to HTTP; a test finds every leaf there. Each docstring's first line is
-the default message.
+`service.problems` maps the leaves to HTTP; a test finds every leaf there but those of InstallationError, which
+stop a process from starting, and of ClientError, which `hornbeam.client` finds on its own side. Each docstring's
+first line is the default message.
 """
 
 from collections.abc import Sequence
@@ -165,7 +167,37 @@ class DirectoryInUse(InstallationError):
     code = "installation.directory_in_use"
 
 
+class PortInUse(InstallationError):
+    """Something else listens on this port."""
+
+    code = "installation.port_in_use"
+
+
 class ServerMissing(InstallationError):
     """There is no Redis-compatible server to start."""
 
     code = "installation.no_redis_server"
+
+
+class ClientError(HornbeamError):
+    """A request could not be made, or its answer not be understood."""
+
+    code = "client"
+
+
+class ServiceUnreachable(ClientError):
+    """The service cannot be reached."""
+
+    code = "client.unreachable"
+
+
+class UnexpectedAnswer(ClientError):
+    """The answer is not one that a Hornbeam service gives."""
+
+    code = "client.unexpected_answer"
+
+
+class DownloadDamaged(ClientError):
+    """The file that arrived is not the one that the service announced."""
+
+    code = "client.download_damaged"
