@@ -1,0 +1,100 @@
+"""The committed catalogue, with lookups. No Keras: this is what the API process checks specs against.
+
+Entries become models when they are asked for: validating all 270 at start-up would cost more than reading the file.
+Leaves generating the file to `hornbeam.components.introspection`.
+"""
+
+import difflib
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from schemas.catalog import Catalogue, ComponentEntry, ComponentKind
+
+CATALOG_PATH = Path(__file__).with_name("catalog.json")
+_LONGEST_NAME = 64
+"""Names longer than any component's get no suggestion: comparing them costs time that a client would choose."""
+
+
+class CatalogueIndex:
+    """All components by kind and name."""
+
+    def __init__(self, document: dict[str, Any]) -> None:
+        self._document = document
+        self._raw: dict[tuple[str, str], dict[str, Any]] = {}
+        for raw in document["components"]:
+            for name in (raw["name"], *raw.get("aliases", ())):
+                self._raw[raw["kind"], name] = raw
+        self._entries: dict[tuple[str, str], ComponentEntry] = {}
+        self._left_out = {(raw["kind"], raw["name"]): str(raw["reason"]) for raw in document["left_out"]}
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 over the components."""
+        return str(self._document["digest"])
+
+    @property
+    def keras_version(self) -> str:
+        """The Keras that the catalogue describes."""
+        return str(self._document["keras_version"])
+
+    def document(self) -> Catalogue:
+        """The whole of it, validated: a few tens of milliseconds."""
+        return Catalogue.model_validate(self._document)
+
+    def find(self, kind: ComponentKind, name: str) -> ComponentEntry | None:
+        """The component with this canonical name or alias, exactly as it is written."""
+        raw = self._raw.get((kind.value, name))
+        if raw is None:
+            return None
+        key = kind.value, str(raw["name"])
+        if key not in self._entries:
+            self._entries[key] = ComponentEntry.model_validate(raw)
+        return self._entries[key]
+
+    def components(self, kind: ComponentKind | None = None) -> Iterator[ComponentEntry]:
+        """Every component, or those of one kind, by name."""
+        for raw in self._document["components"]:
+            entry_kind = ComponentKind(raw["kind"])
+            if kind in (None, entry_kind):
+                entry = self.find(entry_kind, raw["name"])
+                if entry is not None:
+                    yield entry
+
+    def kinds_of(self, name: str) -> list[ComponentKind]:
+        """The kinds that have a component of this name."""
+        return [kind for kind in ComponentKind if (kind.value, name) in self._raw]
+
+    def reason_left_out(self, kind: ComponentKind, name: str) -> str | None:
+        """Why a component of Keras is not in the catalogue; None where it is no component of Keras, or is in it."""
+        return self._left_out.get((kind.value, name))
+
+    def suggest(self, kind: ComponentKind, name: str) -> str | None:
+        """The name of this kind that was most likely meant, or None."""
+        if len(name) > _LONGEST_NAME:
+            return None
+        names = [known for of_kind, known in self._raw if of_kind == kind.value]
+        return closest(name, names)
+
+
+def closest(name: str, names: list[str]) -> str | None:
+    """The one of `names` that `name` was most likely meant to be: the same but for case, or else much alike."""
+    if len(name) > _LONGEST_NAME:
+        return None
+    folded: dict[str, str] = {}
+    for known in names:
+        folded.setdefault(_folded(known), known)
+    if _folded(name) in folded:
+        return folded[_folded(name)]
+    alike = difflib.get_close_matches(_folded(name), list(folded), n=1, cutoff=0.7)
+    return folded[alike[0]] if alike else None
+
+
+def _folded(name: str) -> str:
+    return name.replace("_", "").casefold()
+
+
+def load_catalogue(path: Path = CATALOG_PATH) -> CatalogueIndex:
+    """Read the catalogue. Callers keep it: nothing is cached here."""
+    return CatalogueIndex(json.loads(path.read_bytes()))
