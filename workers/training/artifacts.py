@@ -6,6 +6,7 @@ them names the host. Leaves storing, and the log, to the supervisor.
 
 import hashlib
 import json
+import math
 import platform
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -95,7 +96,7 @@ def summary(model: Any, results: Results) -> dict[str, Any]:
     """The outcome on one page."""
     epochs = results.history.epochs
     best = results.monitor.best(epochs)
-    trainable = sum(_size(variable) for variable in model.trainable_weights)
+    trainable = sum(math.prod(variable.shape) for variable in model.trainable_weights)
     return {
         "job_id": results.job_id,
         "name": results.spec.get("name"),
@@ -143,10 +144,3 @@ def versions() -> dict[str, str]:
 
 def _rows(data: JobData) -> dict[str, int]:
     return {"train": len(data.train), "validation": len(data.validation) if data.validation else 0}
-
-
-def _size(variable: Any) -> int:
-    size = 1
-    for length in variable.shape:
-        size *= length
-    return size

@@ -17,7 +17,7 @@ import keras
 from schemas.catalog import ComponentEntry, ComponentKind, Parameter
 from schemas.problems import Finding
 from workers.training.advice import advise
-from workers.training.failures import plain_message
+from workers.training.failures import MODEL_NAME, plain_message
 from workers.training.monitors import resolved_mode
 
 RESOLVED_BY_LABELS = frozenset({"accuracy", "acc", "crossentropy", "ce"})
@@ -79,7 +79,7 @@ class Builder:
         inputs = outputs = keras.Input(input_shape(spec, feature_shape))
         for layer, (pointer, layer_spec) in zip(layers, sites, strict=True):
             outputs = call_layer(layer, outputs, layer_spec, pointer)
-        return keras.Sequential([inputs, *layers])
+        return keras.Sequential([inputs, *layers], name=MODEL_NAME)
 
     def loss(self, spec: Mapping[str, Any]) -> Any:
         """The loss. Raises BuildError."""

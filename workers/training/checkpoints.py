@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import keras
 import numpy as np
 
 from workers.training.callbacks import assign_all, state_of
@@ -89,10 +90,10 @@ class Checkpoints:
 
     def _arrays(self, position: Position) -> Iterator[tuple[str, Array]]:
         for index, variable in enumerate(seed_states(self.model)):
-            yield f"seed/{index}", np.asarray(variable)
+            yield f"seed/{index}", keras.ops.convert_to_numpy(variable)
         if position.batch:
             for index, variable in enumerate(self.model.metrics_variables):
-                yield f"metric/{index}", np.asarray(variable)
+                yield f"metric/{index}", keras.ops.convert_to_numpy(variable)
 
 
 def seed_states(model: Any) -> list[Any]:

@@ -31,6 +31,24 @@ _ONE_HOT_METRICS = {
     "CategoricalCrossentropy": "SparseCategoricalCrossentropy",
     "TopKCategoricalAccuracy": "SparseTopKCategoricalAccuracy",
 }
+_TWO_CLASS_METRICS = frozenset(
+    {
+        "AUC",
+        "BinaryAccuracy",
+        "BinaryCrossentropy",
+        "BinaryIoU",
+        "FalseNegatives",
+        "FalsePositives",
+        "Precision",
+        "PrecisionAtRecall",
+        "Recall",
+        "RecallAtPrecision",
+        "SensitivityAtSpecificity",
+        "SpecificityAtSensitivity",
+        "TrueNegatives",
+        "TruePositives",
+    }
+)
 _PROBABILITIES = frozenset({"softmax", "sigmoid"})
 _CROSSENTROPIES = _SPARSE | _ONE_HOT - {"CategoricalHinge"} | _BINARY
 
@@ -78,7 +96,7 @@ def check_output(spec: Mapping[str, Any], schema: DatasetSchema, output: Output)
         findings += _check_regression(spec, output)
     else:
         findings += _check_classification(spec, output, len(schema.classes))
-        findings += _check_metrics(spec)
+        findings += _check_metrics(spec, len(schema.classes))
     if not any(finding.severity is Severity.ERROR for finding in findings):
         findings += _check_logits(spec["loss"], output)
     return findings
@@ -99,10 +117,9 @@ def check_monitors(spec: Mapping[str, Any], keys: Sequence[str]) -> list[Finding
 
 def _unknown_monitor(pointer: str, key: str, measured: list[str]) -> Finding:
     close = difflib.get_close_matches(key, measured, n=1)
+    suggestion = f"Did you mean {close[0]!r}?" if close else None
     if key.startswith("val_") and key.removeprefix("val_") in measured:
         suggestion = "Add dataset.validation, or watch the training's own metric."
-    else:
-        suggestion = f"Did you mean {close[0]!r}?" if close else None
     message = f"Nothing is measured as {key!r}. There is: {', '.join(measured)}."
     return Finding(pointer=pointer, code="monitor.unknown", message=message, suggestion=suggestion)
 
@@ -209,7 +226,7 @@ def _one_unit(output: Output, why: str, how: str = "") -> Finding:
     )
 
 
-def _check_metrics(spec: Mapping[str, Any]) -> Iterator[Finding]:
+def _check_metrics(spec: Mapping[str, Any], classes: int) -> Iterator[Finding]:
     for index, metric in enumerate(spec["metrics"]):
         better = _ONE_HOT_METRICS.get(metric["type"])
         if better is not None:
@@ -218,6 +235,13 @@ def _check_metrics(spec: Mapping[str, Any]) -> Iterator[Finding]:
                 code="metric.wants_one_hot",
                 message=f"{metric['type']} wants one-hot labels, and the dataset's labels are class numbers.",
                 suggestion=f"Use {better}.",
+            )
+        elif metric["type"] in _TWO_CLASS_METRICS and classes > 2:
+            yield Finding(
+                pointer=f"/metrics/{index}",
+                code="metric.wants_two_classes",
+                message=f"{metric['type']} tells two classes apart, and the dataset has {classes}.",
+                suggestion="Use accuracy or SparseTopKCategoricalAccuracy.",
             )
 
 

@@ -4,8 +4,10 @@ A panel each for the loss, the metrics between -1 and 1, and those on other scal
 validation as a bold one, the best epoch marked.
 """
 
+import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import IO
 
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -16,12 +18,12 @@ _COLORS = ("#2563eb", "#d97706", "#059669", "#c026d3", "#dc2626", "#0891b2")
 _INK, _FAINT = "#1f2937", "#e5e7eb"
 
 
-def draw(history: Sequence[Mapping[str, float]], path: Path, *, title: str, best: int | None) -> None:
+def draw(history: Sequence[Mapping[str, float]], target: Path | IO[bytes], *, title: str, best: int | None) -> None:
     """Draw the epochs' metrics as a PNG.
 
     Args:
         history: The metrics of each epoch, from the first.
-        path: Where the picture goes.
+        target: The file that the picture goes to.
         title: What stands above it.
         best: The index of the best epoch, None where there is none.
     """
@@ -40,7 +42,10 @@ def draw(history: Sequence[Mapping[str, float]], path: Path, *, title: str, best
         if best is not None:
             _mark_best(axes, best + 1, len(history))
         axes.legend(fontsize=8.5, labelcolor=_INK, handlelength=1.6, edgecolor="none", framealpha=0.75)
-    canvas.print_png(path)  # type: ignore[no-untyped-call]
+    with warnings.catch_warnings():
+        # A job may have a name in a script that the font lacks: boxes will do.
+        warnings.filterwarnings("ignore", message="Glyph .* missing")
+        canvas.print_png(target)  # type: ignore[no-untyped-call]
 
 
 def _panels(history: Sequence[Mapping[str, float]]) -> list[tuple[str, list[str]]]:

@@ -5,6 +5,7 @@ batches to the backend to `workers.training.feeds`.
 """
 
 import hashlib
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -56,6 +57,12 @@ def load(spec: Mapping[str, Any]) -> JobData:
     train, validation = _split(everything, schema, spec)
     weights = class_weights(train.labels, schema, spec["training"].get("class_weight"))
     return JobData(schema, Rows(train.features, train.labels, weights), validation, _digest(everything))
+
+
+def split_sizes(rows: int, validation: Mapping[str, Any] | None) -> tuple[int, int]:
+    """How many rows train and how many validate: the validation part is rounded up, as scikit-learn does."""
+    held_back = math.ceil(rows * validation["fraction"]) if validation else 0
+    return rows - held_back, held_back
 
 
 def order(seed: int, epoch: int, rows: int) -> NDArray[np.int64]:

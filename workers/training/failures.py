@@ -11,7 +11,21 @@ from dataclasses import dataclass, field
 from schemas.jobs import ErrorLocation, ErrorOrigin, JobError
 from schemas.problems import Finding
 
-_ANSI = re.compile(r"\x1b\[[0-9;]*m")
+MODEL_NAME = "sequential"
+"""What every model is called, so that its operations can be told in an error of the backend."""
+
+_NODE = re.compile(rf"\b{MODEL_NAME}(_\d+)?/(\w+?)\1/")
+"""A TensorFlow operation of one of the model's layers; a second tracing numbers both names alike."""
+_NOISE = re.compile(
+    r"\x1b\[[0-9;]*m"  # colours
+    r"|\A\s*Exception encountered when calling [^\n]*\n"
+    r"|\A(?s:.*)Error encountered:"
+    r"|\A(?s:.*)defined at \(most recent call last\):"
+    r"|^\s*File \".*$"
+    r"|Arguments received by(?s:.*)"
+    r"|\[\[\{\{node [^]]*\]\]|\[Op:\w+\]",
+    re.MULTILINE,
+)
 _LONGEST = 600
 
 
@@ -38,11 +52,15 @@ class Whereabouts:
 
     def location(self, message: str = "") -> ErrorLocation | None:
         """The place now, with the layer that a message names."""
-        layer = next((name for name in self.layers if re.search(rf"(?<!\w){re.escape(name)}(?!\w)", message)), None)
+        node = _NODE.search(message)
+        layer = node[2] if node and node[2] in self.layers else self._named_in(message)
         if layer is None and self.epoch is None:
             return None
         pointer = self.layers[layer] if layer else None
         return ErrorLocation(layer=layer, pointer=pointer, epoch=self.epoch, step=self.step)
+
+    def _named_in(self, message: str) -> str | None:
+        return next((name for name in self.layers if re.search(rf"(?<!\w){re.escape(name)}(?!\w)", message)), None)
 
 
 def failure(
@@ -69,10 +87,7 @@ def failure_from_findings(findings: Sequence[Finding], layers: dict[str, str]) -
 
 def plain_message(error: BaseException) -> str:
     """What a library's exception says, without colours, call frames and the echo of its arguments."""
-    text = _ANSI.sub("", str(error)).split("Arguments received by")[0]
-    text = re.sub(r"^Exception encountered when calling [^\n]*\n", "", text)
-    text = text.split("Detected at node")[-1] if text.startswith("Graph execution error") else text
-    text = " ".join(line.strip() for line in text.splitlines() if not _is_frame(line)).strip()
+    text = " ".join(_NOISE.sub("", str(error)).split())
     return (text or type(error).__name__)[:_LONGEST]
 
 
@@ -107,10 +122,6 @@ def explain(error: BaseException, whereabouts: Whereabouts) -> JobError:
         where=where,
         suggestion="The job's log has the details; report it to whoever runs the service.",
     )
-
-
-def _is_frame(line: str) -> bool:
-    return line.lstrip().startswith('File "') or not line.strip()
 
 
 def _is_out_of_memory(error: BaseException) -> bool:

@@ -129,7 +129,7 @@ class _Training:
         if course.validation is None:
             return None
         self._enter(JobPhase.EVALUATING)
-        return self._engine.evaluate(model, course.validation, course.batch_size)
+        return self._engine.evaluate(model, course)
 
     def _seconds(self) -> float:
         return self._seconds_before + time.monotonic() - self._began

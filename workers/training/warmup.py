@@ -1,0 +1,22 @@
+"""What a zygote does once so that no trainer has to: imports, and the caches of libraries that are slow at first.
+
+Nothing here touches the backend, which must not have run when a process forks: scikit-learn splits some numbers
+with NumPy, and Matplotlib draws a picture in memory.
+"""
+
+import io
+
+from hornbeam.components.catalog import load_catalogue
+from sklearn.datasets import load_iris
+from sklearn.model_selection import train_test_split
+
+from workers.training import curves, proof, run
+
+
+def warm_up() -> None:
+    """Fill the caches. Call it in the parent, before the first fork."""
+    _ = run, proof
+    load_catalogue()
+    labels = load_iris().target
+    train_test_split(labels, test_size=0.2, random_state=0, stratify=labels)
+    curves.draw([{"loss": 1.0, "val_loss": 1.0, "accuracy": 0.5}], io.BytesIO(), title="0123456789", best=0)
