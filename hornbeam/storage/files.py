@@ -151,6 +151,7 @@ class FileArtifacts(ArtifactStore):
             target.close()
         except BaseException:
             target.discard()
+            target.closed = True  # or its finalizer would try to upload the rest
             raise
         target.commit()
 
@@ -159,7 +160,7 @@ class FileArtifacts(ArtifactStore):
         """The file system's errors in our words; theirs name addresses."""
         try:
             yield
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             raise missing from None
         except self._troubles as error:
             number = getattr(error, "errno", None)

@@ -8,7 +8,6 @@ import sqlite3
 import threading
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from pathlib import Path
 from typing import Any
 
 from sqlalchemy import URL, Connection, Engine, Table, create_engine, event, make_url
@@ -70,7 +69,7 @@ def parse_url(text: str) -> URL:
     """The database's URL, with the driver that we use. Raises SettingsInvalid, without repeating the URL."""
     try:
         url = make_url(text.replace("postgres://", "postgresql://", 1))
-    except ArgumentError:
+    except (ArgumentError, ValueError):
         raise SettingsInvalid("HORNBEAM_DATABASE_URL is not a database URL") from None
     match url.get_backend_name():
         case "sqlite" if url.database in {None, "", ":memory:"}:
@@ -97,7 +96,6 @@ def _upsert(statement: Any, table: Table) -> Any:
 def _sqlite_engine(url: URL) -> Engine:
     if sqlite3.sqlite_version_info < (3, 35):
         raise SettingsInvalid(f"SQLite {sqlite3.sqlite_version} is too old: 3.35 is the first with RETURNING")
-    Path(url.database or "").absolute().parent.mkdir(parents=True, exist_ok=True)
     engine = create_engine(url, pool_size=8, max_overflow=56, pool_use_lifo=True, pool_timeout=BUSY_SECONDS)
     event.listen(engine, "connect", _prepare_sqlite)
     return engine

@@ -78,7 +78,12 @@ def _is_current(connection: Connection) -> bool:
 
 @contextmanager
 def _lock_file(database: Path) -> Iterator[IO[bytes]]:
-    """Hold `<database>.lock`. The system lets go of it when the process dies."""
-    with database.with_name(database.name + ".lock").open("ab") as file:
+    """Hold `<database>.lock`, made with its directory. The system lets go of it when the process dies."""
+    try:
+        database.absolute().parent.mkdir(parents=True, exist_ok=True)
+        file = database.with_name(database.name + ".lock").open("ab")
+    except OSError as error:
+        raise SettingsInvalid(f"HORNBEAM_DATABASE_URL names a file that cannot be made: {error.strerror}") from error
+    with file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield file
