@@ -32,18 +32,20 @@ bench: $(SETUP) ## measure; takes minutes, record the output in bench/RESULTS.md
 	@$(BIN)/python -m bench
 
 docs: $(SETUP) catalog ## write the generated files anew: catalogue and reference pages
-	@$(BIN)/python -m tools.settings_reference
+	@$(BIN)/python -m tools.reference
 
 catalog: $(SETUP) ## write the component catalogue anew from the installed Keras
 	@$(BIN)/python -m hornbeam.components.introspection
 
-LOCK = uv pip compile pyproject.toml --quiet --upgrade --universal --python-version 3.11 \
+LOCK = UV_CUSTOM_COMPILE_COMMAND="make lock" uv pip compile pyproject.toml --quiet --upgrade --universal --python-version 3.11 \
 	--generate-hashes --no-emit-index-url --no-emit-find-links
 
 lock: ## raise the locked versions (needs uv)
 	$(LOCK) --extra worker --extra postgres --extra s3 --group dev -o requirements/dev.txt
 	$(LOCK) --extra postgres --extra s3 -o requirements/api.txt
 	$(LOCK) --extra worker --extra postgres --extra s3 -o requirements/worker.txt
+	$(LOCK) --extra gpu --extra postgres --extra s3 -o requirements/worker-gpu.txt
+	$(LOCK:pyproject.toml=) --group build -o requirements/build.txt
 
 clean: ## remove the environment and caches
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis
