@@ -9,7 +9,6 @@ import hashlib
 import importlib
 import inspect
 import json
-import re
 import sys
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping
@@ -20,6 +19,7 @@ from hornbeam.components import annotations, exclusions
 from hornbeam.components.annotations import Annotation
 from hornbeam.components.catalog import CATALOG_PATH
 from hornbeam.components.docstrings import Docs, parse
+from hornbeam.components.naming import snake_case
 from schemas.catalog import Catalogue, ComponentEntry, ComponentKind, LeftOut, Parameter
 
 _METRIC_NAME = annotations.text(64, r"^[A-Za-z][A-Za-z0-9_]*$")
@@ -122,14 +122,15 @@ def _aliases(source: Source, module: Any, component: Any, exported: list[str]) -
     if source.kind is ComponentKind.OPTIMIZER:
         aliases.add(component.__name__.lower())
     if source.kind is ComponentKind.LOSS:
-        function = getattr(module, _snake_case(component.__name__), None)
+        function = getattr(module, snake_case(component.__name__), None)
         aliases |= {name for name, value in known.items() if function is not None and value is function}
     return aliases - set(_RESOLVED_BY_KERAS)
 
 
 def _keras_names(module: Any) -> Mapping[str, Any]:
     """The table that the module's `get(name)` looks into."""
-    return vars(sys.modules[module.get.__module__]).get("ALL_OBJECTS_DICT", {})
+    names: Mapping[str, Any] = vars(sys.modules[module.get.__module__]).get("ALL_OBJECTS_DICT", {})
+    return names
 
 
 def _entry(source: Source, component: Any, name: str, aliases: set[str]) -> ComponentEntry:
@@ -157,7 +158,7 @@ def _parameters(kind: ComponentKind, component: Any, name: str, docs: Docs) -> I
     if kind is ComponentKind.LAYER and "dtype" not in seen:
         yield _layer_dtype()
     if kind is ComponentKind.METRIC:
-        yield _metric_name()
+        yield _metric_name(component)
 
 
 def _signature(component: Any) -> Iterator[inspect.Parameter]:
@@ -211,24 +212,20 @@ def _layer_dtype() -> Parameter:
     )
 
 
-def _metric_name() -> Parameter:
+def _metric_name(component: Any) -> Parameter:
+    default = inspect.signature(component.__init__).parameters["name"].default
     return Parameter(
         name="name",
-        json_schema=annotations.optional(_METRIC_NAME),
+        json_schema=_METRIC_NAME,
         required=False,
-        description="What the metric is reported as; its own name in snake_case where it is left out.",
+        default=default or snake_case(component.__name__),
+        description="What the metric is reported as.",
     )
 
 
 def _as_json(value: Any) -> Any:
     """A default as JSON has it: tuples are lists."""
     return [_as_json(item) for item in value] if isinstance(value, tuple) else value
-
-
-def _snake_case(name: str) -> str:
-    """As Keras does it: `KLDivergence` is `kl_divergence`."""
-    spaced = re.sub(r"(.)([A-Z][a-z0-9]+)", r"\1_\2", re.sub(r"\W+", "", name))
-    return re.sub(r"([a-z])([A-Z])", r"\1_\2", spaced).lower()
 
 
 def main(arguments: list[str] | None = None) -> int:
