@@ -28,6 +28,8 @@ class HornbeamError(Exception):
     def __init__(self, message: str | None = None, *, suggestion: str | None = None) -> None:
         self.message = message or (self.__doc__ or "").strip().splitlines()[0]
         self.suggestion = suggestion
+        self.retry_after: float | None = None
+        """Seconds after which it may go better, where a service said so."""
         super().__init__(self.message)
 
 

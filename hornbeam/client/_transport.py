@@ -1,0 +1,132 @@
+"""HTTP for the client: one connection pool, errors as our exceptions, careful repetition.
+
+Leaves the meaning of paths and bodies to `_client` and `_jobs`.
+"""
+
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import httpx
+
+import hornbeam
+from hornbeam.client._problems import error_of
+from hornbeam.errors import HornbeamError, KeyInFlight, ServiceUnreachable, Unavailable
+
+LONGEST_PAUSE = 5.0
+"""Seconds between two tries at most, whatever `Retry-After` asks for."""
+_FIRST_PAUSE = 0.2
+_JSON = {"Content-Type": "application/json"}
+
+QueryValue = str | int | list[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A request to make."""
+
+    method: str
+    path: str
+    query: Mapping[str, QueryValue] = field(default_factory=dict)
+    headers: Mapping[str, str] = field(default_factory=dict)
+    content: bytes | None = None
+    """JSON."""
+    repeatable: bool = True
+    """Whether doing it twice is the same as doing it once."""
+    read_seconds: float | None = None
+    """How long to wait for a piece of the answer; the client's timeout where it is left out."""
+
+
+class Transport:
+    """Sends requests to one service. Any thread may use it."""
+
+    def __init__(
+        self, base_url: str, *, timeout: float, retries: int, transport: httpx.BaseTransport | None = None
+    ) -> None:
+        self.base_url = base_url.rstrip("/")
+        self._timeout = timeout
+        self._retries = retries
+        self._http = httpx.Client(
+            base_url=self.base_url,
+            timeout=timeout,
+            transport=transport,
+            headers={"User-Agent": f"hornbeam/{hornbeam.__version__}"},
+            # A proxy that is configured for the internet knows nothing of this machine's own services.
+            trust_env=not is_loopback(self.base_url),
+        )
+
+    def get(self, path: str, query: Mapping[str, QueryValue] | None = None) -> httpx.Response:
+        """GET a path. Raises what `send` raises."""
+        return self.send(Call("GET", path, query=query or {}))
+
+    def send(self, call: Call) -> httpx.Response:
+        """The whole answer, with a status below 400.
+
+        Raises the service's own error, or ServiceUnreachable or UnexpectedAnswer.
+        """
+        for attempt in range(self._retries if call.repeatable else 0):
+            try:
+                return self._send_once(call)
+            except (ServiceUnreachable, Unavailable, KeyInFlight) as error:
+                time.sleep(pause_after(error, attempt))
+        return self._send_once(call)
+
+    @contextmanager
+    def stream(self, call: Call) -> Iterator[httpx.Response]:
+        """The answer as it comes in. Raises what `send` raises, also while the body is read; never repeats."""
+        with self._translated(), self._http.stream(call.method, call.path, **self._options(call)) as response:
+            if response.status_code >= 400:
+                response.read()
+                raise error_of(response)
+            yield response
+
+    def close(self) -> None:
+        """Let go of connections."""
+        self._http.close()
+
+    def _send_once(self, call: Call) -> httpx.Response:
+        with self._translated():
+            response = self._http.request(call.method, call.path, **self._options(call))
+        if response.status_code >= 400:
+            raise error_of(response)
+        return response
+
+    def _options(self, call: Call) -> dict[str, Any]:
+        return {
+            "params": dict(call.query),
+            "headers": {**({} if call.content is None else _JSON), **call.headers},
+            "content": call.content,
+            "timeout": httpx.Timeout(self._timeout, read=call.read_seconds or self._timeout),
+        }
+
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
+        try:
+            yield
+        except httpx.TransportError as error:
+            raise ServiceUnreachable(
+                f"No service answers at {self.base_url} ({_reason(error)}).",
+                suggestion="Start one with `hornbeam up`, or name another with --server or HORNBEAM_SERVER.",
+            ) from error
+
+
+def pause_after(error: HornbeamError, attempt: int) -> float:
+    """Seconds to wait before trying again: what the service asked for, else twice as long each time."""
+    asked = error.retry_after
+    return min(_FIRST_PAUSE * 2**attempt if asked is None else asked, LONGEST_PAUSE)
+
+
+def is_loopback(url: str) -> bool:
+    """Whether an address is on this machine."""
+    host = httpx.URL(url).host
+    return host in {"localhost", "::1"} or host.startswith("127.")
+
+
+def _reason(error: httpx.TransportError) -> str:
+    if isinstance(error, httpx.ConnectTimeout):
+        return "the connection timed out"
+    if isinstance(error, httpx.TimeoutException):
+        return "the answer timed out"
+    return str(error) or type(error).__name__
