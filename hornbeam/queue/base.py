@@ -18,6 +18,9 @@ PLAN_QUEUE = "plan"
 TRAIN_TASK = "hornbeam.train"
 PLAN_TASK = "hornbeam.plan"
 
+UNPROVEN = "spec.unproven"
+"""Code of the finding that goes with a job accepted while no planner answered: the worker proves such a job first."""
+
 
 class JobQueue(ABC):
     """Sends wake-ups. A message holds the job's id and nothing else."""

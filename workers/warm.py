@@ -1,0 +1,21 @@
+"""What the zygote imports before it forks, and the two things that a fork may do. Running it must run no operation.
+
+Importing this module is the warm-up: Keras, its backend, and whatever else a training would import, so that no
+trainer pays for it. A zygote takes any module with these two names; tests give it cheap ones.
+"""
+
+import importlib
+import importlib.util
+
+import keras
+import matplotlib.font_manager  # noqa: F401 - reads, or the first time makes, the cache of fonts
+import PIL.Image  # noqa: F401
+
+from workers.training.proof import prove
+from workers.training.run import run
+
+if keras.config.backend() == "jax" and importlib.util.find_spec("tensorflow") is not None:
+    # `fit` on JAX imports it for its data pipeline: 8 s of each job otherwise.
+    importlib.import_module("tensorflow")
+
+__all__ = ["prove", "run"]
