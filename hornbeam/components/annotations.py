@@ -424,7 +424,13 @@ EXTRA_LAYER_PARAMETERS = ("dtype",)
 
 
 def annotate(component: str, parameter: str, default: Any) -> Annotation:
-    """What a parameter takes. Raises LookupError where neither the tables nor the default say."""
+    """What a parameter takes. Raises LookupError where neither the tables nor the default say.
+
+    Args:
+        component: The component's name.
+        parameter: The parameter's name.
+        default: Its default as JSON has it; `inspect.Parameter.empty` where it has none.
+    """
     for key in (f"{component}.{parameter}", parameter):
         if key in COMPONENTS:
             return COMPONENTS[key]

@@ -171,13 +171,13 @@ def _signature(component: Any) -> Iterator[inspect.Parameter]:
 
 def _parameter(component: str, parameter: inspect.Parameter, docs: Docs) -> Parameter:
     needed = parameter.default is parameter.empty or f"{component}.{parameter.name}" in annotations.NEEDED
-    default = None if needed else _as_json(parameter.default)
+    default = parameter.empty if needed else _as_json(parameter.default)
     annotation: Annotation = annotations.annotate(component, parameter.name, default)
     return Parameter(
         name=parameter.name,
         json_schema=annotation.schema,
         required=needed,
-        default=default,
+        default=None if needed else default,
         accepts=list(annotation.accepts),
         description=docs.arguments.get(parameter.name, ""),
     )

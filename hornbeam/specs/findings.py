@@ -1,0 +1,103 @@
+"""Collects findings about one posted document, all of them up to a limit, and JSON pointers to say where."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from hornbeam.errors import InvalidSpec
+from schemas.problems import Finding, Severity
+
+MOST_FINDINGS = 100
+"""More are counted and not kept: a body may hold 100,000 mistakes, and nobody reads past the first hundred."""
+
+
+def pointer(*parts: str | int) -> str:
+    """A JSON pointer (RFC 6901) from its unescaped parts."""
+    return "".join(f"/{str(part).replace('~', '~0').replace('/', '~1')}" for part in parts)
+
+
+class Report:
+    """What there is to say about one document.
+
+    Args:
+        document: As the client posted it.
+        blemishes: What is already known to be wrong with it, as JSON.
+    """
+
+    def __init__(self, document: Any, blemishes: Iterable[Finding] = ()) -> None:
+        self._document = document
+        self._findings: list[Finding] = []
+        self._unkept = 0
+        self._settled: frozenset[str] = frozenset()
+        self.add(blemishes)
+        self._settled = frozenset(finding.pointer for finding in self._findings)
+
+    @property
+    def full(self) -> bool:
+        """Whether there is no point in looking further."""
+        return len(self._findings) >= MOST_FINDINGS
+
+    @property
+    def has_errors(self) -> bool:
+        """Whether the document is refused."""
+        return any(finding.severity is Severity.ERROR for finding in self._findings)
+
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        """All findings, and one more that counts those that were not kept."""
+        if not self._unkept:
+            return tuple(self._findings)
+        rest = Finding(
+            severity=Severity.INFO,
+            pointer="",
+            code="findings.more",
+            message=f"There are {self._unkept} more findings, which are not listed.",
+        )
+        return (*self._findings, rest)
+
+    def error(self, where: str, code: str, message: str, suggestion: str | None = None) -> None:
+        """Add something that stops the job."""
+        self.add([Finding(pointer=where, code=code, message=message, suggestion=suggestion)])
+
+    def warning(self, where: str, code: str, message: str, suggestion: str | None = None) -> None:
+        """Add something that deserves a look."""
+        finding = Finding(pointer=where, code=code, message=message, suggestion=suggestion, severity=Severity.WARNING)
+        self.add([finding])
+
+    def info(self, where: str, code: str, message: str, suggestion: str | None = None) -> None:
+        """Add something worth knowing."""
+        finding = Finding(pointer=where, code=code, message=message, suggestion=suggestion, severity=Severity.INFO)
+        self.add([finding])
+
+    def add(self, findings: Iterable[Finding]) -> None:
+        """Add findings, each with the nearest pointer to something that the client did write.
+
+        Values that are no JSON (`blemishes`) are reported as that alone.
+        """
+        for finding in findings:
+            if finding.pointer in self._settled:
+                continue
+            if self.full:
+                self._unkept += 1
+                continue
+            where = self._nearest(finding.pointer)
+            self._findings.append(
+                finding if where == finding.pointer else finding.model_copy(update={"pointer": where})
+            )
+
+    def raise_if_invalid(self) -> None:
+        """Raise InvalidSpec with all findings, if any is an error."""
+        if self.has_errors:
+            raise InvalidSpec(self.findings)
+
+    def _nearest(self, where: str) -> str:
+        node, reached = self._document, ""
+        for part in where.split("/")[1:]:
+            key = part.replace("~1", "/").replace("~0", "~")
+            if isinstance(node, dict) and key in node:
+                node = node[key]
+            elif isinstance(node, list) and key.isdecimal() and int(key) < len(node):
+                node = node[int(key)]
+            else:
+                break
+            reached = f"{reached}/{part}"
+        return reached

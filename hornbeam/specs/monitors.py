@@ -1,0 +1,126 @@
+"""What a training reports after each epoch, under which names, and which direction is better.
+
+Names are made here, so that they are the same in every attempt: Keras numbers them by what its process made before.
+"""
+
+import itertools
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Literal
+
+from hornbeam.components.catalog import closest
+from hornbeam.specs.components import Normalised
+from hornbeam.specs.findings import Report
+from hornbeam.specs.wording import quoted
+from schemas.training import JobSpec
+
+LOWER_IS_BETTER = frozenset(
+    {
+        "BinaryCrossentropy",
+        "CategoricalCrossentropy",
+        "CategoricalHinge",
+        "FalseNegatives",
+        "FalsePositives",
+        "Hinge",
+        "KLDivergence",
+        "LogCoshError",
+        "MeanAbsoluteError",
+        "MeanAbsolutePercentageError",
+        "MeanSquaredError",
+        "MeanSquaredLogarithmicError",
+        "Poisson",
+        "RootMeanSquaredError",
+        "SparseCategoricalCrossentropy",
+        "SquaredHinge",
+    }
+)
+"""Metrics to be made small; of all others more is better. A test compares this with Keras's own knowledge."""
+
+_RESERVED = frozenset({"loss", "learning_rate"})
+_LEARNING_RATE_REPORTERS = frozenset({"ReduceLROnPlateau"})
+
+
+def settle_metric_names(metrics: Sequence[Normalised], posted: Sequence[Mapping[str, Any]], report: Report) -> None:
+    """Give each metric a name of its own; names that a client chose must be unique as they are.
+
+    Args:
+        metrics: Normalised; their `name` is changed in place.
+        posted: The same metrics as they were posted.
+        report: Where duplicates are told.
+    """
+    taken: dict[str, int] = {}
+    for index, (metric, given) in enumerate(zip(metrics, posted, strict=True)):
+        where = f"/metrics/{index}"
+        name = metric_key(metric)
+        chosen = "name" in given
+        if chosen and (name in _RESERVED or name.startswith("val_")):
+            message = f"A metric can't be called {quoted(name)}: the training reports something else by that name."
+            report.error(f"{where}/name", "metric.reserved_name", message)
+        if name in taken:
+            _settle_double(metrics, (taken[name], index), chosen, report)
+        taken[metric_key(metric)] = index
+
+
+def _settle_double(metrics: Sequence[Normalised], pair: tuple[int, int], chosen: bool, report: Report) -> None:
+    first, second = pair
+    name, where = metric_key(metrics[second]), f"/metrics/{second}"
+    if metrics[first] == metrics[second]:
+        report.error(where, "metric.duplicate", f"The metric {quoted(name)} stands here twice.", "Leave one out.")
+    elif chosen or "name" not in metrics[second]:
+        message = f"Two metrics would be reported as {quoted(name)}."
+        report.error(where, "metric.duplicate", message, "Give one of them another name.")
+    else:
+        taken = {metric_key(metric) for metric in metrics}
+        metrics[second]["name"] = next(
+            free for number in itertools.count(1) if (free := f"{name}_{number}") not in taken
+        )
+
+
+def metric_key(metric: Mapping[str, Any]) -> str:
+    """The name that a metric is reported as; those that Keras resolves by the labels go by their type."""
+    return str(metric.get("name") or metric["type"])
+
+
+def log_keys(metrics: Iterable[Normalised], callbacks: Iterable[Normalised], *, validated: bool) -> list[str]:
+    """Everything that an epoch reports."""
+    keys = list(dict.fromkeys(["loss", *(metric_key(metric) for metric in metrics)]))
+    if validated:
+        keys += [f"val_{key}" for key in keys]
+    if any(callback["type"] in _LEARNING_RATE_REPORTERS for callback in callbacks):
+        keys.append("learning_rate")
+    return keys
+
+
+def check_monitor(watcher: str, key: str, keys: Sequence[str], where: str, report: Report) -> None:
+    """Refuse to watch what is never reported.
+
+    Args:
+        watcher: Who watches, for the message.
+        key: What is watched.
+        keys: What is reported.
+        where: The pointer to the key.
+        report: Where to tell.
+    """
+    if key in keys:
+        return
+    if key.startswith("val_") and not any(other.startswith("val_") for other in keys):
+        message = f"{watcher} watches {quoted(key)}, and there is no validation data to report it for."
+        near = closest(key.removeprefix("val_"), list(keys)) or "loss"
+        suggestion = f"Add dataset.validation: {{fraction: 0.2}}, or watch {near!r}."
+        report.error(where, "monitor.needs_validation", message, suggestion)
+        return
+    near = closest(key, list(keys))
+    message = f"{watcher} watches {quoted(key)}, which this training does not report."
+    suggestion = f"Did you mean {near!r}?" if near else f"It reports: {', '.join(keys)}."
+    report.error(where, "monitor.unknown", message, suggestion)
+
+
+def direction(key: str, metrics: Iterable[Normalised]) -> Literal["min", "max"]:
+    """Whether less or more of what is reported as `key` is better."""
+    name = key.removeprefix("val_")
+    kind = next((str(metric["type"]) for metric in metrics if metric_key(metric) == name), None)
+    return "min" if kind is None or kind in LOWER_IS_BETTER else "max"
+
+
+def default_monitor(spec: JobSpec) -> str:
+    """What `best` means where the spec does not say."""
+    return "val_loss" if spec.dataset.validation else "loss"

@@ -1,0 +1,145 @@
+"""What the parts of a spec must agree on: the data with its split, weights and shape; settings that cannot work.
+
+Each rule is a function of the spec that tells a report. Leaves everything that needs the built model (does the
+output fit the loss?) to the planner.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from hornbeam.components.naming import snake_case
+from hornbeam.datasets.builtin import BUILTIN, DatasetSchema
+from hornbeam.settings import Settings
+from hornbeam.specs.components import Normalised
+from hornbeam.specs.findings import Report, pointer
+from hornbeam.specs.wording import quoted
+from schemas.training import JobSpec
+
+_CLIPPING = ("clipnorm", "clipvalue", "global_clipnorm")
+_USUAL_EPSILON = 1e-7
+
+
+def check_data(spec: JobSpec, report: Report) -> None:
+    """The split, the class weights and the batch size, against the dataset."""
+    data = BUILTIN[spec.dataset.source.builtin]
+    training_rows = _check_split(spec, data, report)
+    _check_class_weight(spec, data, report)
+    if spec.training.batch_size > training_rows > 0:
+        message = f"A batch is larger than the training data, which has {training_rows} rows: an epoch is one step."
+        report.warning("/training/batch_size", "batch_size.larger_than_data", message)
+
+
+def check_input_shape(shape: Sequence[int] | None, spec: JobSpec, where: str, report: Report) -> None:
+    """The model's input shape, where one is given, against the dataset's examples."""
+    expected = list(BUILTIN[spec.dataset.source.builtin].feature_shape)
+    if shape is None or list(shape) == expected:
+        return
+    name = spec.dataset.source.builtin.value
+    suggestion = "Leave it out: it comes from the dataset."
+    if math.prod(shape) == math.prod(expected):
+        suggestion = f"Leave it out, and let {{type: Reshape, target_shape: {list(shape)}}} be the first layer."
+    message = f"One example of {name} has the shape {expected}, not {list(shape)}."
+    report.error(where, "input_shape.mismatch", message, suggestion)
+
+
+def check_limits(spec: JobSpec, settings: Settings, report: Report) -> None:
+    """What this installation allows."""
+    seconds = spec.training.max_seconds
+    if seconds is not None and seconds > settings.max_job_seconds:
+        message = f"A job may train for at most {settings.max_job_seconds} seconds here, not {seconds}."
+        report.error("/training/max_seconds", "field.value", message)
+
+
+def check_optimizer(optimizer: Mapping[str, Any], where: str, report: Report) -> None:
+    """Combinations that Keras refuses, and numbers that are allowed and rarely meant."""
+    clipping = [name for name in _CLIPPING if optimizer.get(name) is not None]
+    if len(clipping) > 1:
+        message = f"Only one of {', '.join(clipping)} can be set."
+        report.error(f"{where}/{clipping[1]}", "optimizer.two_clippings", message)
+    rate = optimizer.get("learning_rate")
+    if isinstance(rate, int | float) and rate > 1:
+        message = f"A learning rate of {rate} makes most trainings diverge."
+        report.warning(f"{where}/learning_rate", "optimizer.learning_rate_high", message, "Try 0.001.")
+    if optimizer.get("epsilon") == 0:
+        message = "With an epsilon of 0 the optimizer divides by zero where a gradient is zero."
+        suggestion = f"Leave epsilon out: Keras uses {_USUAL_EPSILON}."
+        report.warning(f"{where}/epsilon", "optimizer.epsilon_zero", message, suggestion)
+
+
+def check_callbacks(callbacks: Sequence[Mapping[str, Any]], epochs: int, report: Report) -> None:
+    """Callbacks that can never act."""
+    for index, callback in enumerate(callbacks):
+        patience = callback.get("patience")
+        if isinstance(patience, int) and patience >= epochs:
+            message = f"{callback['type']} waits for {patience} epochs, and the training has {epochs}: it never acts."
+            report.warning(f"/callbacks/{index}/patience", "callback.never_acts", message)
+
+
+def settle_layer_names(layers: Sequence[Normalised], top: Sequence[Mapping[str, Any]], report: Report) -> None:
+    """Name the layers that have no name as Keras does (`dense`, `dense_1`), and refuse names given twice.
+
+    Args:
+        layers: Every layer, normalised; their `name` is changed in place.
+        top: The model's own layers in order, of which no two may have one name.
+        report: Where duplicates are told.
+    """
+    seen: set[str] = set()
+    for index, layer in enumerate(top):
+        name = layer.get("name")
+        if isinstance(name, str) and name in seen:
+            message = f"Two layers are called {quoted(name)}."
+            report.error(f"/model/layers/{index}/name", "layer.duplicate_name", message)
+        elif isinstance(name, str):
+            seen.add(name)
+    taken = {layer["name"] for layer in layers if layer["name"] is not None}
+    made: dict[str, int] = {}
+    for layer in layers:
+        if layer["name"] is None:
+            layer["name"] = _free_name(snake_case(layer["type"]), taken, made)
+            taken.add(layer["name"])
+
+
+def _free_name(base: str, taken: set[Any], made: dict[str, int]) -> str:
+    """`base`, or the first of `base_1`, `base_2`, … that is free; `made` remembers where to go on."""
+    while True:
+        number = made.get(base, 0)
+        made[base] = number + 1
+        name = f"{base}_{number}" if number else base
+        if name not in taken:
+            return name
+
+
+def _check_split(spec: JobSpec, data: DatasetSchema, report: Report) -> int:
+    """How many rows are left for training; they are split as scikit-learn's `train_test_split` would."""
+    split = spec.dataset.validation
+    if split is None:
+        return data.rows
+    where = "/dataset/validation"
+    validation_rows = math.ceil(split.fraction * data.rows)
+    training_rows = data.rows - validation_rows
+    if split.stratify and data.classes is None:
+        message = "A stratified split needs classes, and the dataset is for regression."
+        report.error(f"{where}/stratify", "split.needs_classes", message, "Leave stratify out.")
+    fewest = len(data.classes) if split.stratify and data.classes is not None else 1
+    if min(training_rows, validation_rows) < fewest:
+        message = f"Of {data.rows} rows {training_rows} would be left for training and {validation_rows} for validation"
+        report.error(f"{where}/fraction", "split.too_few_rows", f"{message}; each needs {fewest} or more.")
+    return training_rows
+
+
+def _check_class_weight(spec: JobSpec, data: DatasetSchema, report: Report) -> None:
+    weights = spec.training.class_weight
+    where = "/training/class_weight"
+    if weights is None:
+        return
+    if data.classes is None:
+        message = "Classes can't be weighed: the dataset is for regression."
+        report.error(where, "class_weight.no_classes", message, "Leave class_weight out.")
+        return
+    valid = {str(number) for number in range(len(data.classes))}
+    for key in weights if isinstance(weights, dict) else ():
+        if key not in valid:
+            message = f"There is no class {quoted(key)}: classes are numbered from 0 to {len(valid) - 1}."
+            suggestion = f"{data.classes.index(key)!r} is {key!r}." if key in data.classes else None
+            report.error(f"{where}{pointer(key)}", "class_weight.unknown_class", message, suggestion)

@@ -1,0 +1,149 @@
+"""JSON from strangers: size, encoding and nesting are bounded before it is parsed, and it must mean one thing only.
+
+Duplicate keys, NaN, numbers out of range and text that no database takes are refused, each with a pointer. Leaves
+what the document should contain to `hornbeam.specs.shape`.
+"""
+
+import json
+import math
+import re
+from collections import Counter
+from collections.abc import Iterator
+from typing import Any, Protocol
+
+from hornbeam.errors import InvalidSpec
+from hornbeam.specs.findings import pointer
+from hornbeam.specs.wording import quoted
+from schemas.problems import Finding
+
+_BRACKETS = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"?|[\[{]|[\]}]', re.DOTALL)
+"""Whole strings, so that brackets in them don't count, and brackets. It matches at every quote: no backtracking."""
+_DEEPEST = 100
+"""However the installation is set up: the parser and those who walk its result recurse."""
+_UNSTORABLE = re.compile("[\0\ud800-\udfff]")
+"""Lone surrogates are no characters, and PostgreSQL stores no NUL."""
+_LONGEST_INTEGER = 20
+_INT64 = range(-(2**63), 2**63)
+
+
+class Limits(Protocol):
+    """What a body may be at most; `hornbeam.settings.Settings` has it."""
+
+    @property
+    def max_body_bytes(self) -> int:
+        """The largest body."""
+
+    @property
+    def max_nesting(self) -> int:
+        """How deep objects and lists may nest."""
+
+
+class _Ambiguous(dict[str, Any]):
+    """An object that has a key twice."""
+
+    def __init__(self, pairs: list[tuple[str, Any]]) -> None:
+        super().__init__(pairs)
+        self.repeated = [key for key, times in Counter(key for key, _ in pairs).items() if times > 1]
+
+
+def parse_json(body: bytes, limits: Limits) -> tuple[dict[str, Any], list[Finding]]:
+    """The object in `body`, with findings about values in it that JSON should not hold.
+
+    Raises InvalidSpec where there is no object to speak of.
+    """
+    if len(body) > limits.max_body_bytes:
+        raise _refusal("body.too_large", f"The body is larger than {limits.max_body_bytes} bytes.")
+    if _depth(body) > min(limits.max_nesting, _DEEPEST):
+        raise _refusal("json.too_deep", f"Objects and lists nest deeper than {limits.max_nesting} levels.")
+    document = _decoded(body)
+    if not isinstance(document, dict):
+        raise _refusal("json.not_an_object", "The body must be a JSON object: {…}.")
+    return document, list(_blemishes(document, ()))
+
+
+def _refusal(code: str, message: str, suggestion: str | None = None) -> InvalidSpec:
+    return InvalidSpec([Finding(pointer="", code=code, message=message, suggestion=suggestion)])
+
+
+def _depth(body: bytes) -> int:
+    """How deep brackets nest, without parsing: 100,000 of them must not exhaust a stack."""
+    deepest = depth = 0
+    for match in _BRACKETS.finditer(body):
+        token = match[0]
+        if token in b"[{":
+            depth += 1
+            deepest = max(deepest, depth)
+        elif token in b"]}":
+            depth -= 1
+    return deepest
+
+
+def _decoded(body: bytes) -> Any:
+    try:
+        text = body.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise _refusal("json.not_utf8", f"The body is not UTF-8: byte {error.start} does not fit.") from error
+    if not text.strip():
+        raise _refusal("json.malformed", "The body is empty.", "Send a job spec as a JSON object.")
+    try:
+        return json.loads(text, object_pairs_hook=_object, parse_int=_integer)
+    except json.JSONDecodeError as error:
+        where = f"line {error.lineno}, column {error.colno}"
+        raise _refusal("json.malformed", f"The body is not JSON: {error.msg} ({where}).", _hint(text)) from error
+
+
+def _hint(text: str) -> str | None:
+    if text.startswith("\ufeff"):
+        return "Leave out the byte order mark at the beginning."
+    if text.lstrip()[0] not in "{[" and ":" in text:
+        return "YAML is not accepted here: `hornbeam submit FILE` converts it."
+    return None
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    plain = dict(pairs)
+    return plain if len(plain) == len(pairs) else _Ambiguous(pairs)
+
+
+def _integer(digits: str) -> int:
+    """Numbers with thousands of digits take Python long to read, and are out of range anyway."""
+    return int(digits) if len(digits) <= _LONGEST_INTEGER else _INT64.stop
+
+
+def _blemishes(value: Any, path: tuple[str | int, ...]) -> Iterator[Finding]:
+    """Everything below `value` that a document should not hold."""
+    if isinstance(value, dict):
+        if isinstance(value, _Ambiguous):
+            yield from _repeated_keys(value, path)
+        for key, item in value.items():
+            yield from _bad_text(key, path)
+            yield from _blemishes(item, (*path, key))
+    elif isinstance(value, list):
+        for index, item in enumerate(value):
+            yield from _blemishes(item, (*path, index))
+    elif isinstance(value, str):
+        yield from _bad_text(value, path)
+    elif isinstance(value, float) and not math.isfinite(value):
+        message = "NaN, Infinity and numbers beyond 1.8e308 are not JSON."
+        yield Finding(pointer=pointer(*path), code="json.not_finite", message=message)
+    elif isinstance(value, int) and value not in _INT64:
+        message = "An integer must fit into 64 bits."
+        yield Finding(pointer=pointer(*path), code="json.number_too_large", message=message)
+
+
+def _repeated_keys(value: _Ambiguous, path: tuple[str | int, ...]) -> Iterator[Finding]:
+    for key in value.repeated:
+        message = f"The key {quoted(key)} stands here more than once."
+        yield Finding(pointer=pointer(*path, key), code="json.duplicate_key", message=message)
+
+
+def _bad_text(text: str, path: tuple[str | int, ...]) -> Iterator[Finding]:
+    if _UNSTORABLE.search(text):
+        message = "Text must not hold NUL characters or halves of surrogate pairs."
+        yield Finding(pointer=writable(pointer(*path)), code="json.bad_text", message=message)
+
+
+def writable(where: str) -> str:
+    """A pointer, up to the first key that cannot itself be written down."""
+    match = _UNSTORABLE.search(where)
+    return where if match is None else where[: where.rindex("/", 0, match.start())]
