@@ -19,6 +19,7 @@ def make_worker(settings: Settings, *, entry: str = "workers.warm") -> Celery:
         entry: What the zygote imports: see `workers.warm`.
     """
     app = make_celery(settings)
+    app.conf.worker_pool = "workers.pool:SlotPool"
     host = Host(settings, CeleryQueue(app), entry=entry, on_fatal=_stop_celery)
     register_tasks(app, host)
     app.steps["worker"].add(_step_of(host))
