@@ -4,7 +4,7 @@ from enum import StrEnum
 
 from pydantic import Field
 
-from schemas.strict import Response, Timestamp
+from schemas.strict import MetricValue, Response, Timestamp
 
 
 class Checkpoint(Response):
@@ -14,7 +14,7 @@ class Checkpoint(Response):
     job_id: str
     epoch: int
     step: int = Field(description="Optimizer steps so far.")
-    metrics: dict[str, float]
+    metrics: dict[str, MetricValue]
     best: bool = Field(description="The best of its job by the spec's `checkpoints.monitor`.")
     size_bytes: int
     sha256: str

@@ -8,7 +8,7 @@ from enum import StrEnum
 from pydantic import Field
 
 from schemas.problems import Finding
-from schemas.strict import JsonObject, Response, Timestamp
+from schemas.strict import JsonObject, MetricValue, Response, Timestamp
 
 
 class JobStatus(StrEnum):
@@ -47,8 +47,9 @@ class ErrorOrigin(StrEnum):
 
 
 class QueueReason(StrEnum):
-    """Why a queued job waits."""
+    """Why a queued job waits. `starting`: a slot is free, and its worker is about to take the job."""
 
+    STARTING = "starting"
     SLOTS_BUSY = "slots_busy"
     NO_WORKER = "no_worker"
     NO_MATCHING_WORKER = "no_matching_worker"
@@ -84,7 +85,7 @@ class Progress(Response):
     step: int = Field(description="Steps done in this epoch.")
     steps_per_epoch: int
     eta_seconds: float | None = None
-    metrics: dict[str, float] = Field(default_factory=dict, description="Running means of the epoch under way.")
+    metrics: dict[str, MetricValue] = Field(default_factory=dict, description="Running means of the epoch under way.")
 
 
 class EpochSummary(Response):
@@ -92,7 +93,7 @@ class EpochSummary(Response):
 
     epoch: int
     checkpoint: str | None = None
-    metrics: dict[str, float]
+    metrics: dict[str, MetricValue]
 
 
 class Summary(Response):

@@ -6,7 +6,7 @@ Leaves the meaning of any field to the modules that inherit from these.
 from datetime import datetime
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, ConfigDict
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, WithJsonSchema
 
 
 class Request(BaseModel):
@@ -31,3 +31,13 @@ Timestamp = Annotated[datetime, AfterValidator(_in_utc)]
 """A moment with an offset; RFC 3339 in UTC on the wire."""
 
 JsonObject = dict[str, Any]
+
+
+def _not_a_number(value: Any) -> Any:
+    return float("nan") if value is None else value
+
+
+MetricValue = Annotated[
+    float, BeforeValidator(_not_a_number), WithJsonSchema({"anyOf": [{"type": "number"}, {"type": "null"}]})
+]
+"""A measured number. One that is not finite (a loss that ran away) is null on the wire, and NaN when it is read."""

@@ -69,6 +69,10 @@ class Watch(ABC):
     """The async side of `Live`, for the API: one connection for all who watch."""
 
     @abstractmethod
+    async def ping(self) -> bool:
+        """Whether the broker answers just now."""
+
+    @abstractmethod
     async def progress(self, job_id: str) -> Progress | None:
         """The freshest progress, or None where there is none or the broker is down."""
 

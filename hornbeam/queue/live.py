@@ -92,6 +92,14 @@ class RedisWatch(Watch):
         self._pubsub: PubSub | None = None
         self._listener: asyncio.Task[None] | None = None
 
+    async def ping(self) -> bool:
+        """Whether the broker answers just now; takes a second at most."""
+        try:
+            await self._redis.execute_command("PING")
+        except (RedisError, OSError):
+            return False
+        return True
+
     async def progress(self, job_id: str) -> Progress | None:
         """The freshest progress, or None where there is none or the broker is down."""
         if self._circuit.is_open:
