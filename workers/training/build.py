@@ -7,7 +7,7 @@ deserialise it. Leaves checking parameters to `hornbeam.specs` and proving shape
 
 import importlib
 import inspect
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cache
 from types import FunctionType
 from typing import Any, Protocol
@@ -135,6 +135,34 @@ class Builder:
                 raise build_error(pointer, "parameter.invalid", "No mapping can stand here.")
             return self.component(accepts, value, pointer)
         return value
+
+
+def make_variables(model: Any, labels: Any) -> None:
+    """Make the variables of a compiled model's optimizer and metrics, given the labels of some rows.
+
+    Keras makes them in the first step, so that TensorFlow has to trace it a second time: a third of a small training.
+    """
+    model.optimizer.build(model.trainable_variables)
+    outputs = keras.KerasTensor((len(labels), *model.output_shape[1:]), model.outputs[0].dtype)
+    trace(
+        lambda truth, predicted: model.compute_metrics(x=None, y=truth, y_pred=predicted),
+        keras.KerasTensor(labels.shape, str(labels.dtype)),
+        outputs,
+    )
+
+
+def trace(function: Callable[..., Any], *tensors: keras.KerasTensor) -> Any:
+    """What `function` would return for tensors of these shapes; nothing is computed. Raises what it raises."""
+    return _Traced(function).compute_output_spec(*tensors)
+
+
+class _Traced(keras.Operation):  # type: ignore[misc]
+    def __init__(self, function: Callable[..., Any]) -> None:
+        super().__init__()
+        self._function = function
+
+    def call(self, *tensors: Any) -> Any:
+        return self._function(*tensors)
 
 
 def layer_sites(spec: Mapping[str, Any]) -> list[tuple[str, Mapping[str, Any]]]:

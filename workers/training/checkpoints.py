@@ -20,7 +20,7 @@ import numpy as np
 
 from workers.training.callbacks import assign_all, state_of
 from workers.training.course import CallbackState, Position, Start
-from workers.training.data import Array, Rows
+from workers.training.data import Array
 
 FORMAT = 1
 _FACTS = "hornbeam.json"
@@ -66,14 +66,8 @@ class Checkpoints:
             archive.writestr(_ARRAYS, _npz(arrays))
         return path
 
-    def restore(self, path: Path, rows: Rows) -> Restored:
-        """Bring a built and compiled model to the state that `path` holds.
-
-        Args:
-            path: A file that `save` wrote for the same spec.
-            rows: Some of the training rows, to make the metrics of a partial epoch.
-        """
-        self.model.optimizer.build(self.model.trainable_variables)
+    def restore(self, path: Path) -> Restored:
+        """Bring the model, whose variables must all be made, to the state that `path` holds for the same spec."""
         self.model.load_weights(path)
         with zipfile.ZipFile(path) as archive:
             facts = json.loads(archive.read(_FACTS))
@@ -82,10 +76,7 @@ class Checkpoints:
         _assign(seed_states(self.model), arrays, "seed")
         position = Position(facts["epoch"], facts["batch"])
         states = [_join_state(index, state, arrays) for index, state in enumerate(facts["callbacks"])]
-        metrics = _numbered(arrays, "metric")
-        if metrics:
-            _make_metrics(self.model, rows)
-        start = Start(position, states, metrics, facts["stopped_by"])
+        start = Start(position, states, _numbered(arrays, "metric"), facts["stopped_by"])
         return Restored(start, facts["seconds"])
 
     def _arrays(self, position: Position) -> Iterator[tuple[str, Array]]:
@@ -109,15 +100,6 @@ def _assign(variables: Sequence[Any], arrays: dict[str, Array], prefix: str) -> 
 def _numbered(arrays: dict[str, Array], prefix: str) -> list[Array]:
     count = sum(name.startswith(f"{prefix}/") for name in arrays)
     return [arrays[f"{prefix}/{index}"] for index in range(count)]
-
-
-def _make_metrics(model: Any, rows: Rows) -> None:
-    """Have Keras make the variables of the metrics, which it otherwise does in the first step."""
-    features, labels = rows.features[:1], rows.labels[:1]
-    outputs = model(features)
-    model.compute_loss(x=features, y=labels, y_pred=outputs)
-    model.compute_metrics(x=features, y=labels, y_pred=outputs)
-    model.reset_metrics()
 
 
 def _split_state(index: int, callback: Any, arrays: dict[str, Array]) -> CallbackState:

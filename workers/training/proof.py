@@ -10,15 +10,15 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import keras
-from hornbeam.components.catalog import load_catalogue
 
+from hornbeam.components.catalog import load_catalogue
 from hornbeam.datasets.builtin import BUILTIN, DatasetSchema
 from hornbeam.queue.base import ProofAnswer
 from schemas.datasets import BuiltinDataset
 from schemas.jobs import LayerPlan, Plan
 from schemas.problems import Finding, Severity
 from workers.messages import PlanRequest
-from workers.training.build import Builder, BuildError, call_layer, input_shape, layer_sites, metric_keys
+from workers.training.build import Builder, BuildError, call_layer, input_shape, layer_sites, metric_keys, trace
 from workers.training.checks import check_fit
 from workers.training.data import split_sizes
 from workers.training.failures import plain_message
@@ -125,7 +125,7 @@ class _Proof:
         rows = 7 if 7 not in outputs.shape else 11  # a number, and no other axis's, so that nothing fits by chance
         labels = keras.KerasTensor((rows,), "float32" if self.schema.classes is None else "int32")
         batch = keras.KerasTensor((rows, *outputs.shape[1:]), outputs.dtype)
-        self.findings += _trace([("/loss", loss), *metrics], labels, batch)
+        self.findings += _measure([("/loss", loss), *metrics], labels, batch)
 
     def _plan(self, outputs: Any) -> Plan:
         rows, _ = split_sizes(self.schema.rows, self.spec["dataset"].get("validation"))
@@ -139,23 +139,12 @@ class _Proof:
         )
 
 
-class _Call(keras.Operation):  # type: ignore[misc]
-    """Traces a loss or a metric on the shapes of labels and outputs."""
-
-    def __init__(self, measure: Any) -> None:
-        super().__init__()
-        self._measure = measure
-
-    def call(self, labels: Any, outputs: Any) -> Any:
-        return self._measure(labels, outputs)
-
-
-def _trace(measures: Iterable[tuple[str, Any]], labels: Any, outputs: Any) -> Iterator[Finding]:
+def _measure(measures: Iterable[tuple[str, Any]], labels: Any, outputs: Any) -> Iterator[Finding]:
     for pointer, measure in measures:
         if isinstance(measure, str):
             continue
         try:
-            _Call(measure).compute_output_spec(labels, outputs)
+            trace(measure, labels, outputs)
         except Exception as error:  # noqa: BLE001 - any error here says that the measure does not fit
             kind = "loss" if pointer == "/loss" else "metric"
             yield Finding(

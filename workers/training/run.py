@@ -15,12 +15,11 @@ from pathlib import Path
 from typing import Any
 
 from hornbeam.components.catalog import load_catalogue
-
 from schemas.jobs import ErrorOrigin, JobPhase
 from schemas.problems import Severity
 from workers.messages import Failed, PhaseEntered, Stopped, Succeeded, TrainerRequest
 from workers.training.artifacts import ArtifactWriter, Results
-from workers.training.build import Builder, BuildError, layer_sites, metric_keys
+from workers.training.build import Builder, BuildError, layer_sites, make_variables, metric_keys
 from workers.training.checkpoints import Checkpoints
 from workers.training.checks import check_fit
 from workers.training.course import Course, Position, Start
@@ -67,7 +66,7 @@ class _Training:
         builder = Builder(load_catalogue())
         model, callbacks = self._build(builder, data)
         checkpoints = Checkpoints(model, callbacks, self._directory)
-        start = self._resume(checkpoints, data)
+        start = self._resume(checkpoints)
         course = Course.from_spec(self._spec, data)
         reporter = self._reporter(course, checkpoints)
         self._enter(JobPhase.TRAINING)
@@ -106,12 +105,13 @@ class _Training:
         errors = [finding for finding in findings if finding.severity is Severity.ERROR]
         if errors:
             raise failure_from_findings(errors, self._channel.whereabouts.layers)
+        make_variables(model, data.train.labels[: self._spec["training"]["batch_size"]])
         return model, callbacks
 
-    def _resume(self, checkpoints: Checkpoints, data: JobData) -> Start:
+    def _resume(self, checkpoints: Checkpoints) -> Start:
         if self._request.resume is None:
             return Start()
-        restored = checkpoints.restore(Path(self._request.resume.path), data.train)
+        restored = checkpoints.restore(Path(self._request.resume.path))
         self._seconds_before = restored.seconds
         return restored.start
 
