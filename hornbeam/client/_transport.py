@@ -3,6 +3,7 @@
 Leaves the meaning of paths and bodies to `_client` and `_jobs`.
 """
 
+import re
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -129,4 +130,4 @@ def _reason(error: httpx.TransportError) -> str:
         return "the connection timed out"
     if isinstance(error, httpx.TimeoutException):
         return "the answer timed out"
-    return str(error) or type(error).__name__
+    return re.sub(r"^\[Errno -?\d+\] ", "", str(error)) or type(error).__name__

@@ -1,0 +1,139 @@
+"""Tables: epochs, jobs, checkpoints, artifacts, components."""
+
+from collections.abc import Iterable, Sequence
+
+from rich import box
+from rich.table import Table
+from rich.text import Text
+
+from hornbeam.cli import wording
+from hornbeam.cli.course import Course, EpochRow
+from schemas.catalog import ComponentEntry
+from schemas.checkpoints import Artifact, Checkpoint
+from schemas.jobs import Job, Plan
+
+LONG = 24
+"""Epochs above which a result table shows the first, the best and the last."""
+_MOST_METRICS = 6
+
+
+def epoch_table(course: Course, rows: Sequence[EpochRow | None]) -> Table:
+    """One line per epoch, the best one marked; None stands for epochs left out."""
+    names = wording.in_order(course.metric_names)[:_MOST_METRICS]
+    table = _plain_table()
+    table.add_column("epoch", justify="right")
+    for name in names:
+        table.add_column(name, justify="right")
+    table.add_column("")
+    best = course.best
+    for row in rows:
+        if row is None:
+            table.add_row("…", *("" for _ in names), "", style="dim")
+            continue
+        is_best = row is best
+        cells = (wording.number(row.metrics.get(name)) for name in names)
+        table.add_row(str(row.epoch), *cells, "best" if is_best else "", style="bold green" if is_best else "")
+    return table
+
+
+def result_table(course: Course) -> Table:
+    """Every epoch, or of a long training the first three, the best and the last ten."""
+    epochs = course.epochs
+    if len(epochs) <= LONG:
+        return epoch_table(course, epochs)
+    shown: list[EpochRow | None] = []
+    for place, row in enumerate(epochs):
+        if place < 3 or place >= len(epochs) - 10 or row is course.best:
+            shown.append(row)
+        elif shown[-1] is not None:
+            shown.append(None)
+    return epoch_table(course, shown)
+
+
+def job_table(jobs: Iterable[Job]) -> Table:
+    """One line per job."""
+    table = _plain_table("job", "name", "status", "epoch", "best", "created")
+    for job in jobs:
+        table.add_row(
+            job.id,
+            _clipped(job.name or "", 20),
+            Text(job.status, style=wording.STATUS_STYLE.get(job.status, "")),
+            epoch_of(job),
+            best_of(job),
+            wording.ago(job.created_at),
+        )
+    return table
+
+
+def checkpoint_table(checkpoints: Iterable[Checkpoint]) -> Table:
+    """One line per checkpoint."""
+    table = _plain_table("checkpoint", "epoch", "size", "metrics")
+    for checkpoint in checkpoints:
+        table.add_row(
+            checkpoint.id,
+            str(checkpoint.epoch),
+            wording.size(checkpoint.size_bytes),
+            wording.metrics(_validation_first(checkpoint.metrics)),
+            style="bold green" if checkpoint.best else "",
+        )
+    return table
+
+
+def artifact_table(artifacts: Iterable[Artifact]) -> Table:
+    """One line per file."""
+    table = _plain_table("artifact", "size", "sha-256")
+    for artifact in artifacts:
+        table.add_row(artifact.name, wording.size(artifact.size_bytes), artifact.sha256[:12])
+    return table
+
+
+def component_table(components: Iterable[ComponentEntry]) -> Table:
+    """One line per component."""
+    table = _plain_table("kind", "name", "what it is")
+    for component in components:
+        table.add_row(component.kind, component.name, _clipped(component.summary, 60))
+    return table
+
+
+def plan_table(plan: Plan) -> Table:
+    """The layers of a model, as the planner built it."""
+    table = _plain_table("layer", "type", "output shape", "parameters")
+    for layer in plan.layers:
+        shape = "x".join("?" if size is None else str(size) for size in layer.output_shape or [])
+        table.add_row(layer.name, layer.type, shape, f"{layer.parameters:,}")
+    if plan.parameters is not None:
+        table.add_row("", "", "", f"{plan.parameters:,}", style="bold")
+    return table
+
+
+def epoch_of(job: Job) -> str:
+    """`5/10`, or what is known of it."""
+    total = job.spec.get("training", {}).get("epochs", "?")
+    if job.progress and not job.terminal:
+        return f"{job.progress.epoch}/{total}"
+    return f"{job.summary.last.epoch}/{total}" if job.summary.last else f"-/{total}"
+
+
+def best_of(job: Job) -> str:
+    """The monitored metric of the best epoch."""
+    if job.summary.best is None:
+        return "-"
+    metrics = job.summary.best.metrics
+    monitor = job.spec.get("checkpoints", {}).get("monitor") or ("val_loss" if "val_loss" in metrics else "loss")
+    return f"{monitor} {wording.number(metrics.get(monitor))}"
+
+
+def _validation_first(metrics: dict[str, float]) -> dict[str, float]:
+    """The two or so that say most, for a narrow column."""
+    return {name: value for name, value in metrics.items() if name.startswith("val_")} or metrics
+
+
+def _clipped(text: str, width: int) -> str:
+    return text if len(text) <= width else text[: width - 1] + "…"
+
+
+def _plain_table(*columns: str) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, header_style="bold")
+    for column in columns:
+        table.add_column(column, no_wrap=True)
+    return table
