@@ -26,7 +26,6 @@ _SQLITE_PRAGMAS = (
     # An answer 202 is a promise: FULL waits for the disk at each commit, so that a power cut takes nothing back. With
     # NORMAL the last moments could be missing. It costs half of the submissions per second: 1,800 instead of 3,300.
     "PRAGMA synchronous=FULL",
-    "PRAGMA mmap_size=268435456",
 )
 
 
@@ -96,7 +95,7 @@ def _upsert(statement: Any, table: Table) -> Any:
 def _sqlite_engine(url: URL) -> Engine:
     if sqlite3.sqlite_version_info < (3, 35):
         raise SettingsInvalid(f"SQLite {sqlite3.sqlite_version} is too old: 3.35 is the first with RETURNING")
-    engine = create_engine(url, pool_size=8, max_overflow=56, pool_use_lifo=True, pool_timeout=BUSY_SECONDS)
+    engine = create_engine(url, pool_size=16, max_overflow=48, pool_use_lifo=True, pool_timeout=BUSY_SECONDS)
     event.listen(engine, "connect", _prepare_sqlite)
     return engine
 

@@ -140,6 +140,7 @@ def _all_ids(store: Store, query: JobQuery) -> Iterator[str]:
         if page.next is None:
             return
         assert len(page.rows) == query.limit
+        assert page.next != query.after
         query = replace(query, after=page.next)
 
 

@@ -78,7 +78,9 @@ class StatusLaws(Chapter):
     @pytest.mark.parametrize("to", JobStatus)
     def test_the_events_of_a_change(self, store: Store, clock: Clock, to: JobStatus) -> None:
         placed = _place(store, clock, to)
-        types = [event.type for event in store.events(placed.job.id)]
+        events = store.events(placed.job.id)
+        assert [event.seq for event in events] == list(range(1, len(events) + 1))
+        types = [event.type for event in events]
         assert types[:2] == [EventType.JOB_QUEUED, EventType.JOB_STARTED]
         announced = EventType.JOB_RETRYING if to is JobStatus.QUEUED else EVENT_OF[to]
         assert announced is None or types[-1] is announced
