@@ -95,7 +95,7 @@ class RedisWatch(Watch):
     async def ping(self) -> bool:
         """Whether the broker answers just now; takes a second at most."""
         try:
-            await self._redis.execute_command("PING")
+            await self._redis.ping()
         except (RedisError, OSError):
             return False
         return True
