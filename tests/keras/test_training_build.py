@@ -1,7 +1,7 @@
 import keras
 import pytest
-from hornbeam.components.catalog import load_catalogue
 
+from hornbeam.components.catalog import load_catalogue
 from tests.keras.trainings import dense, layer, make_spec
 from workers.training.build import Builder, BuildError
 
@@ -105,12 +105,3 @@ def test_the_model_is_sequential_with_the_names_of_the_spec(builder):
     assert isinstance(model, keras.Sequential)
     assert [made.name for made in model.layers] == ["hidden", "out"]
     assert model.output_shape == (None, 10)
-
-
-def test_auto_mode_is_decided_by_the_metric(builder):
-    watch = {"type": "EarlyStopping", "monitor": "val_pearson", "mode": "auto"}
-    metrics = [{"type": "PearsonCorrelation", "name": "pearson"}]
-
-    (made,) = builder.callbacks(make_spec(callbacks=[watch], metrics=metrics))
-
-    assert made.mode == "max"

@@ -201,21 +201,6 @@ def test_a_loss_that_no_rule_knows_is_traced(prove):
     assert codes(answer) == [("/loss", "loss.does_not_fit")]
 
 
-def test_what_is_watched_must_be_measured(prove):
-    watch = {"type": "EarlyStopping", "monitor": "val_acuracy"}
-
-    answer = prove(make_spec(callbacks=[watch], checkpoints={"monitor": "val_loss"}, dataset={"validation": None}))
-
-    assert codes(answer) == [("/checkpoints/monitor", "monitor.unknown"), ("/callbacks/0/monitor", "monitor.unknown")]
-    assert "dataset.validation" in answer.findings[0].suggestion
-
-
-def test_a_misspelt_monitor_gets_a_suggestion(prove):
-    (finding,) = prove(make_spec(callbacks=[{"type": "EarlyStopping", "monitor": "val_acuracy"}])).findings
-
-    assert finding.suggestion == "Did you mean 'val_accuracy'?"
-
-
 def test_the_limit_on_parameters_costs_no_memory(prove):
     layers = [dense("first", 10**6), dense("huge", 10**7), dense("out", 10, "softmax")]
 

@@ -45,7 +45,7 @@ def make_spec(builtin="digits", layers=None, /, **parts) -> dict[str, Any]:
             "max_seconds": None,
         },
         "callbacks": [],
-        "checkpoints": {"every_epochs": 1, "monitor": None, "mode": "auto", "keep": {"best": 1, "last": 1}},
+        "checkpoints": {"every_epochs": 1, "monitor": "val_loss", "mode": "min", "keep": {"best": 1, "last": 1}},
         "resources": {"gpu": False},
         "priority": 0,
         "metadata": {},

@@ -18,7 +18,6 @@ from schemas.catalog import ComponentEntry, ComponentKind, Parameter
 from schemas.problems import Finding
 from workers.training.advice import advise
 from workers.training.failures import MODEL_NAME, plain_message
-from workers.training.monitors import resolved_mode
 
 RESOLVED_BY_LABELS = frozenset({"accuracy", "acc", "crossentropy", "ce"})
 """Metrics that Keras itself makes out of the shape of the labels and the output."""
@@ -100,12 +99,11 @@ class Builder:
         return self.component([ComponentKind.METRIC], spec, pointer)
 
     def callbacks(self, spec: Mapping[str, Any]) -> list[Any]:
-        """The callbacks, with `mode: auto` decided where we know better than to fail. Raises BuildError."""
-        made = []
-        for index, callback in enumerate(spec["callbacks"]):
-            decided = {**callback, "mode": resolved_mode(spec, callback)} if "mode" in callback else callback
-            made.append(self.component([ComponentKind.CALLBACK], decided, f"/callbacks/{index}"))
-        return made
+        """The callbacks. Raises BuildError."""
+        return [
+            self.component([ComponentKind.CALLBACK], callback, f"/callbacks/{index}")
+            for index, callback in enumerate(spec["callbacks"])
+        ]
 
     def _find(self, kinds: Sequence[ComponentKind], spec: Mapping[str, Any], pointer: str) -> ComponentEntry:
         for kind in kinds:
@@ -168,11 +166,6 @@ class _Traced(keras.Operation):  # type: ignore[misc]
 def layer_sites(spec: Mapping[str, Any]) -> list[tuple[str, Mapping[str, Any]]]:
     """The layers of a spec in order, each with its pointer."""
     return [(f"/model/layers/{index}", layer) for index, layer in enumerate(spec["model"]["layers"])]
-
-
-def metric_keys(metrics: Sequence[Any]) -> list[str]:
-    """The names under which a training with these metrics reports itself."""
-    return ["loss", *(metric if isinstance(metric, str) else metric.name for metric in metrics)]
 
 
 def input_shape(spec: Mapping[str, Any], feature_shape: Sequence[int]) -> tuple[int, ...]:

@@ -1,11 +1,10 @@
-"""Whether a model's output fits its loss and the dataset's labels, and whether what is watched exists.
+"""Whether a model's output fits its loss, its metrics and the dataset's labels.
 
 Rules about the components that people use, over plain values: no Keras here. What no rule knows,
 `workers.training.proof` finds by tracing the loss and the metrics themselves.
 """
 
-import difflib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -82,15 +81,10 @@ class Output:
         return f"{self.pointer}/units" if "units" in self.layer else self.pointer
 
 
-def check_fit(spec: Mapping[str, Any], schema: DatasetSchema, shape: Shape, keys: Sequence[str]) -> list[Finding]:
-    """All findings about a model with this output shape and these metrics."""
+def check_output(spec: Mapping[str, Any], schema: DatasetSchema, shape: Shape) -> list[Finding]:
+    """Everything that is wrong or doubtful between an output of this shape, the loss, the metrics and the labels."""
     last = len(spec["model"]["layers"]) - 1
     output = Output(shape, spec["model"]["layers"][last], f"/model/layers/{last}")
-    return [*check_output(spec, schema, output), *check_monitors(spec, keys)]
-
-
-def check_output(spec: Mapping[str, Any], schema: DatasetSchema, output: Output) -> list[Finding]:
-    """Everything that is wrong or doubtful between the model's end, its loss, its metrics and the labels."""
     findings = list(_check_activation(output))
     if schema.classes is None:
         findings += _check_regression(spec, output)
@@ -100,28 +94,6 @@ def check_output(spec: Mapping[str, Any], schema: DatasetSchema, output: Output)
     if not any(finding.severity is Severity.ERROR for finding in findings):
         findings += _check_logits(spec["loss"], output)
     return findings
-
-
-def check_monitors(spec: Mapping[str, Any], keys: Sequence[str]) -> list[Finding]:
-    """What is watched and never measured. `keys` are the training's own metrics, `loss` among them."""
-    measured = list(keys)
-    if spec["dataset"].get("validation"):
-        measured += [f"val_{key}" for key in keys]
-    watchers: list[tuple[str, str | None]] = [("/checkpoints/monitor", spec["checkpoints"].get("monitor"))]
-    for index, callback in enumerate(spec["callbacks"]):
-        watchers.append((f"/callbacks/{index}/monitor", callback.get("monitor")))
-        if callback["type"] == "ReduceLROnPlateau":
-            measured.append("learning_rate")
-    return [_unknown_monitor(pointer, key, measured) for pointer, key in watchers if key and key not in measured]
-
-
-def _unknown_monitor(pointer: str, key: str, measured: list[str]) -> Finding:
-    close = difflib.get_close_matches(key, measured, n=1)
-    suggestion = f"Did you mean {close[0]!r}?" if close else None
-    if key.startswith("val_") and key.removeprefix("val_") in measured:
-        suggestion = "Add dataset.validation, or watch the training's own metric."
-    message = f"Nothing is measured as {key!r}. There is: {', '.join(measured)}."
-    return Finding(pointer=pointer, code="monitor.unknown", message=message, suggestion=suggestion)
 
 
 def _check_activation(output: Output) -> Iterator[Finding]:

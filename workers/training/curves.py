@@ -1,7 +1,7 @@
 """The picture of a training's learning curves, drawn with Matplotlib's Agg canvas and no pyplot state.
 
-A panel each for the loss, the metrics between -1 and 1, and those on other scales; training as a thin dashed line,
-validation as a bold one, the best epoch marked.
+A panel each for the loss, the metrics that end between -1 and 1, and those on other scales; training as a thin
+dashed line, validation as a bold one, the best epoch marked.
 """
 
 import warnings
@@ -52,7 +52,7 @@ def _panels(history: Sequence[Mapping[str, float]]) -> list[tuple[str, list[str]
     """The keys of each panel. The learning rate is no measure of the model and has no curve."""
     seen = dict.fromkeys(key.removeprefix("val_") for row in history for key in row)
     metrics = [key for key in seen if key not in ("loss", "learning_rate")]
-    small = [key for key in metrics if all(abs(row.get(p + key, 0)) <= 1 for row in history for p in ("", "val_"))]
+    small = [key for key in metrics if abs(history[-1].get(key, 0)) <= 1]
     large = [key for key in metrics if key not in small]
     panels = [("Loss", ["loss"]), ("Metrics", small), ("Metrics, other scales" if small else "Metrics", large)]
     return [(name, keys[: len(_COLORS)]) for name, keys in panels if keys]

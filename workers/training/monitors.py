@@ -1,21 +1,15 @@
-"""Which epoch is best: what is watched, and whether less or more of it is better.
+"""Which epoch is best, by the metric that a spec watches.
 
-Pure: it needs no Keras, whose own rule raises in the middle of a training where it does not know a metric.
+Leaves deciding what `auto` means, and whether such a metric exists, to `hornbeam.specs`.
 """
 
 import math
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
 Mode = Literal["min", "max"]
 Metrics = Mapping[str, float]
-
-_HIGHER_IS_BETTER = re.compile(
-    r"acc|auc|precision|recall|score|iou|f1|fbeta|r2|dice|correlation|cosine_?similarity|_at_|true_?(positive|negative)",
-    re.IGNORECASE,
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,16 +40,4 @@ class Monitor:
 
 def checkpoint_monitor(spec: Mapping[str, Any]) -> Monitor:
     """What `best` means for a normalised spec."""
-    policy = spec["checkpoints"]
-    key = policy.get("monitor") or ("val_loss" if spec["dataset"].get("validation") else "loss")
-    return Monitor(key, resolved_mode(spec, {"monitor": key, "mode": policy.get("mode", "auto")}))
-
-
-def resolved_mode(spec: Mapping[str, Any], watcher: Mapping[str, Any]) -> Mode:
-    """The direction that `watcher` (with `monitor` and `mode`) means; `auto` is decided by the metric."""
-    mode = watcher.get("mode", "auto")
-    if mode in ("min", "max"):
-        return mode  # type: ignore[no-any-return]
-    key = str(watcher.get("monitor", "val_loss")).removeprefix("val_")
-    named = (metric["type"] for metric in spec["metrics"] if metric.get("name") == key)
-    return "max" if _HIGHER_IS_BETTER.search(next(named, key)) else "min"
+    return Monitor(spec["checkpoints"]["monitor"], spec["checkpoints"]["mode"])

@@ -18,8 +18,8 @@ from schemas.datasets import BuiltinDataset
 from schemas.jobs import LayerPlan, Plan
 from schemas.problems import Finding, Severity
 from workers.messages import PlanRequest
-from workers.training.build import Builder, BuildError, call_layer, input_shape, layer_sites, metric_keys, trace
-from workers.training.checks import check_fit
+from workers.training.build import Builder, BuildError, call_layer, input_shape, layer_sites, trace
+from workers.training.checks import check_output
 from workers.training.data import split_sizes
 from workers.training.failures import plain_message
 
@@ -117,10 +117,9 @@ class _Proof:
 
     def _fit_together(self, outputs: Any, loss: Any, metrics: list[tuple[str, Any]]) -> None:
         """The rules first; where they find no error, the loss and the metrics themselves have the last word."""
-        keys = metric_keys([metric for _, metric in metrics])
-        found = check_fit(self.spec, self.schema, tuple(outputs.shape), keys)
+        found = check_output(self.spec, self.schema, tuple(outputs.shape))
         self.findings += found
-        if any(finding.severity is Severity.ERROR and "monitor" not in finding.code for finding in found):
+        if any(finding.severity is Severity.ERROR for finding in found):
             return
         rows = 7 if 7 not in outputs.shape else 11  # a number, and no other axis's, so that nothing fits by chance
         labels = keras.KerasTensor((rows,), "float32" if self.schema.classes is None else "int32")

@@ -19,9 +19,9 @@ from schemas.jobs import ErrorOrigin, JobPhase
 from schemas.problems import Severity
 from workers.messages import Failed, PhaseEntered, Stopped, Succeeded, TrainerRequest
 from workers.training.artifacts import ArtifactWriter, Results
-from workers.training.build import Builder, BuildError, layer_sites, make_variables, metric_keys
+from workers.training.build import Builder, BuildError, layer_sites, make_variables
 from workers.training.checkpoints import Checkpoints
-from workers.training.checks import check_fit
+from workers.training.checks import check_output
 from workers.training.course import Course, Position, Start
 from workers.training.data import JobData, load
 from workers.training.engine import Engine, FitEngine
@@ -101,7 +101,7 @@ class _Training:
             callbacks = builder.callbacks(self._spec)
         except BuildError as error:
             raise failure_from_findings([error.finding], self._channel.whereabouts.layers) from error
-        findings = check_fit(self._spec, data.schema, model.output_shape, metric_keys(metrics))
+        findings = check_output(self._spec, data.schema, model.output_shape)
         errors = [finding for finding in findings if finding.severity is Severity.ERROR]
         if errors:
             raise failure_from_findings(errors, self._channel.whereabouts.layers)
