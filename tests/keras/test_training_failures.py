@@ -25,15 +25,16 @@ def test_a_loss_that_is_not_finite_says_when_and_what_to_do(train):
     assert not error.retryable
 
 
-def test_terminate_on_nan_ends_at_the_very_batch(train):
+@pytest.mark.parametrize("raise_error", [False, True])
+def test_terminate_on_nan_ends_at_the_very_batch(train, raise_error):
     spec = make_spec("digits", [RESCALED, dense("out", 10, "softmax")], training={"batch_size": 8, "epochs": 50})
     spec["optimizer"] = {"type": "SGD", "learning_rate": 1e38}
-    spec["callbacks"] = [{"type": "TerminateOnNaN"}]
+    spec["callbacks"] = [{"type": "TerminateOnNaN", "raise_error": raise_error}]
 
     error = train(spec).error
 
     assert error.code == "training.non_finite_loss"
-    assert (error.where.epoch, error.where.step) == (1, 1) or error.where.step < 180
+    assert (error.where.epoch, error.where.step) == (1, 2)
 
 
 def test_a_layer_that_does_not_fit_is_named_with_its_pointer_and_a_suggestion(train):

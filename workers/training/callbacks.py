@@ -88,12 +88,14 @@ class FitCallbacks(keras.callbacks.CallbackList):  # type: ignore[misc]
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
         """Report the batch, without waiting for its numbers unless somebody wants them."""
+        step = batch + self._skipped + 1
         if self._watching_batches:
             logs = as_floats(logs or {})
+            self._reporter.check_loss(self._epoch, step, logs)
             for callback in self._watching_batches:
                 callback.on_train_batch_end(batch, logs)
                 self._note_stop(callback)
-        self._reporter.batch_done(self._epoch, batch + self._skipped + 1, logs or {})
+        self._reporter.batch_done(self._epoch, step, logs or {})
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         """Report the epoch with what the callbacks added to its metrics, such as the learning rate."""

@@ -81,6 +81,11 @@ class Reporter:
         self._channel.whereabouts.epoch, self._channel.whereabouts.step = epoch, 0
         self._epoch_began = time.monotonic()
 
+    def check_loss(self, epoch: int, step: int, metrics: Mapping[str, float]) -> None:
+        """Refuse a loss that is not finite, for engines that have the numbers of every batch at hand."""
+        self._channel.whereabouts.epoch, self._channel.whereabouts.step = epoch, step
+        self._refuse_non_finite_loss(metrics)
+
     def batch_done(self, epoch: int, step: int, logs: Mapping[str, Any]) -> None:
         """Step `step` (from 1) of an epoch is done; `logs` are the running means, read only when they are due.
 
