@@ -56,6 +56,7 @@ class StopFlag:
 def become_child(entry: ModuleType, order: Fork, handover: Handover, zygote: int) -> NoReturn:
     """Do what the order says, and exit. Called right after the fork."""
     status = 1
+    worker_log = os.dup(2)
     try:
         stop = StopFlag()
         _make_process_of_its_own(order, handover, zygote)
@@ -63,8 +64,10 @@ def become_child(entry: ModuleType, order: Fork, handover: Handover, zygote: int
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
         _do_duty(entry, order, handover, stop)
         status = 0
-    except BaseException:  # noqa: BLE001 - nobody is above us: it is said, and the status tells
-        traceback.print_exc()
+    except BaseException as error:  # noqa: BLE001 - nobody is above us: it is said, and the status tells
+        # Clients read the job's log: no traceback there.
+        print(f"The trainer ran into an error of its own: {type(error).__name__}", file=sys.stderr)  # noqa: T201
+        os.write(worker_log, traceback.format_exc().encode())
     finally:
         _flush()
         os._exit(status)
