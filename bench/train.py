@@ -4,7 +4,7 @@
 
 Starts `hornbeam up` in a fresh directory, then alternates: a 3-epoch network on the digits from POST to
 `succeeded`, and `python bench/plain_train.py`. Prints medians, their ratio, and the service's own share of a job:
-everything that is not one of its epochs.
+everything but `fit`, which is the training phase less what saving the checkpoints takes of it.
 """
 
 import signal
@@ -16,6 +16,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,7 @@ import httpx
 
 from hornbeam.client import Hornbeam
 from hornbeam.testing.waiting import wait_until
-from schemas.events import EventType
+from schemas.events import Event, EventType
 from schemas.jobs import JobStatus
 
 PLAIN_SCRIPT = Path(__file__).with_name("plain_train.py")
@@ -63,19 +64,27 @@ def main() -> None:
     print(f"a 3-epoch network on the digits, median of {ROUNDS}")
     print(f"  python plain_train.py            {script:8.2f} s")
     print(f"  job, from POST to succeeded      {total:8.2f} s   ratio {total / script:.2f}, allowed {ALLOWED_RATIO}")
-    print(f"  of which not the epochs          {share:8.2f} s   allowed {ALLOWED_SHARE_SECONDS}")
+    print(f"  of which not `fit`              {share:8.2f} s   allowed {ALLOWED_SHARE_SECONDS}")
     raise SystemExit(total / script > ALLOWED_RATIO or share > ALLOWED_SHARE_SECONDS)
 
 
 def _run_job(client: Hornbeam) -> tuple[float, float]:
-    """Seconds from POST to the end, and those of the epochs among them."""
+    """Seconds from POST to the end, and those that `fit` took of them."""
     began = time.monotonic()
     job = client.jobs.wait(client.jobs.create(SPEC).id, timeout=120)
     seconds = time.monotonic() - began
     if job.status is not JobStatus.SUCCEEDED:
         raise SystemExit(f"the job {job.status}: {job.error}")
-    epochs = [event for event in client.jobs.events(job.id) if event.type is EventType.EPOCH_COMPLETED]
-    return seconds, sum(event.data["seconds"] for event in epochs)
+    return seconds, job.timings["training"] - _saving(list(client.jobs.events(job.id)))
+
+
+def _saving(events: list[Event]) -> float:
+    """What the checkpoints took, which are saved between the epochs: from each epoch's event to its checkpoint's."""
+    return sum(
+        (after.at - before.at).total_seconds()
+        for before, after in pairwise(events)
+        if (before.type, after.type) == (EventType.EPOCH_COMPLETED, EventType.CHECKPOINT_CREATED)
+    )
 
 
 def _run_script(target: Path) -> float:
