@@ -151,7 +151,7 @@ BY_NAME: Mapping[str, JsonObject] = {
     "beta_2": _PROPER_FRACTION,
     "beta_2_decay": number(),
     "bias_axes": optional(text(16, r"^[A-Za-z]*$")),
-    "bin_boundaries": optional(_NUMBERS),
+    "bin_boundaries": _NUMBERS,
     "bins": integer(1, 65_536),
     "boundaries": list_of(integer(0, _MOST_STEPS), 1, 1000),
     "brightness_factor": optional(_SIGNED_RANGE),
@@ -341,13 +341,11 @@ BY_COMPONENT: Mapping[str, JsonObject] = {
     "BinaryIoU.threshold": _FRACTION,
     "Bidirectional.merge_mode": choice("sum", "mul", "concat", "ave"),
     "CategoricalFocalCrossentropy.alpha": either(_FRACTION, list_of(_FRACTION)),
-    "CategoryEncoding.num_tokens": optional(_SIZE),
     "CategoryEncoding.output_mode": choice("multi_hot", "one_hot", "count"),
     "Conv1D.padding": choice("valid", "same", "causal"),
     "CosineDecay.alpha": _FRACTION,
     "CosineDecayRestarts.alpha": _FRACTION,
     "Dice.axis": optional(_AXES),
-    "Discretization.num_bins": optional(_SIZE),
     "EinsumDense.output_shape": either(optional(_SIZE), list_of(optional(_SIZE), 1, 8)),
     "F1Score.average": choice("micro", "macro", "weighted"),
     "F1Score.threshold": optional(_FRACTION),
@@ -361,7 +359,7 @@ BY_COMPONENT: Mapping[str, JsonObject] = {
     "IntegerLookup.mask_token": optional(integer(-_INT64, _INT64)),
     "IntegerLookup.oov_token": integer(-_INT64, _INT64),
     "IntegerLookup.output_mode": choice("int", "one_hot", "multi_hot", "count", "tf_idf"),
-    "IntegerLookup.vocabulary": optional(list_of(integer(-_INT64, _INT64))),
+    "IntegerLookup.vocabulary": list_of(integer(-_INT64, _INT64)),
     "IntegerLookup.vocabulary_dtype": choice("int64"),
     "MaxNorm.max_value": _NOT_NEGATIVE,
     "MinMaxNorm.max_value": _NOT_NEGATIVE,
@@ -369,8 +367,8 @@ BY_COMPONENT: Mapping[str, JsonObject] = {
     "MixUp.alpha": _FRACTION,
     "MultiHeadAttention.output_shape": optional(either(_SIZE, list_of(_SIZE, 1, 8))),
     "Normalization.axis": optional(_AXES),
-    "Normalization.mean": optional(_ANY_NUMBERS),
-    "Normalization.variance": optional(_ANY_NUMBERS),
+    "Normalization.mean": _ANY_NUMBERS,
+    "Normalization.variance": _ANY_NUMBERS,
     "OrthogonalRegularizer.factor": _NOT_NEGATIVE,
     "OrthogonalRegularizer.mode": choice("rows", "columns"),
     "RandomBrightness.factor": _SIGNED_RANGE,
@@ -386,15 +384,14 @@ BY_COMPONENT: Mapping[str, JsonObject] = {
     "Rescaling.scale": _ANY_NUMBERS,
     "Resizing.fill_mode": choice("constant"),
     "Resizing.interpolation": choice("bilinear", "nearest", "bicubic", "lanczos3", "lanczos5"),
-    "SeparableConv1D.padding": choice("valid", "same", "causal"),
     "STFTSpectrogram.fft_length": optional(_SIZE),
     "STFTSpectrogram.mode": choice("log", "magnitude", "psd", "real", "imag", "angle", "stft"),
     "StringLookup.mask_token": optional(text()),
     "StringLookup.oov_token": text(),
     "StringLookup.output_mode": choice("int", "one_hot", "multi_hot", "count", "tf_idf"),
-    "StringLookup.vocabulary": optional(list_of(text())),
+    "StringLookup.vocabulary": list_of(text()),
     "TextVectorization.output_mode": choice("int", "multi_hot", "count", "tf_idf"),
-    "TextVectorization.vocabulary": optional(list_of(text())),
+    "TextVectorization.vocabulary": list_of(text()),
     "Tversky.alpha": _NOT_NEGATIVE,
     "Tversky.axis": optional(_AXES),
     "Tversky.beta": _NOT_NEGATIVE,
@@ -416,11 +413,22 @@ _WINDOWS: Mapping[str, JsonObject] = {
     "output_padding": {"minimum": 0},
 }
 
-NEEDED: frozenset[str] = frozenset({"F1Score.average", "FBetaScore.average"})
-"""Parameters that Keras gives a default of None, with which the metric is no single number."""
-
-EXTRA_LAYER_PARAMETERS = ("dtype",)
-"""What every layer takes through its `**kwargs`, beside the `name` and `trainable` that the spec itself has."""
+NEEDED: frozenset[str] = frozenset(
+    {
+        # Without it there is no single number to report.
+        "F1Score.average",
+        "FBetaScore.average",
+        # Without it Keras raises, or waits for an `adapt()` that no job calls.
+        "CategoryEncoding.num_tokens",
+        "Discretization.bin_boundaries",
+        "IntegerLookup.vocabulary",
+        "Normalization.mean",
+        "Normalization.variance",
+        "StringLookup.vocabulary",
+        "TextVectorization.vocabulary",
+    }
+)
+"""Parameters that Keras gives a default with which a job can do nothing."""
 
 
 def annotate(component: str, parameter: str, default: Any) -> Annotation:

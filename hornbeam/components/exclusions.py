@@ -60,6 +60,7 @@ COMPONENTS: Mapping[ComponentKind, Mapping[str, str]] = {
 """Reasons by kind and name."""
 
 PARAMETERS: Mapping[str, str] = {
+    "Discretization.num_bins": "It needs `adapt()`, which no job calls; bin_boundaries are given instead.",
     "name": "The spec has it for layers; elsewhere Keras's default serves.",
     "trainable": "The spec has it for every layer.",
     "weights": "Arrays of weights.",
@@ -70,7 +71,12 @@ PARAMETERS: Mapping[str, str] = {
     "sparse": "A sparse tensor is no array that a job could use.",
     "return_state": "A model here has one output.",
 }
-"""Reasons by parameter name, for every component but metrics, which keep their `name`."""
+"""Reasons by parameter name, or by `Component.parameter`. Metrics get a `name` of another kind."""
 
 PLAIN_ACTIVATIONS_WITH_PARAMETERS = frozenset({"elu", "leaky_relu", "relu", "softmax"})
 """Activations whose parameters a saved model can hold, through the layer of the same kind."""
+
+
+def reason_for_parameter(component: str, parameter: str) -> str | None:
+    """Why a parameter that Keras has can't be set; None where it can, or where Keras has none."""
+    return PARAMETERS.get(f"{component}.{parameter}") or PARAMETERS.get(parameter)

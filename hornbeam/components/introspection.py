@@ -151,11 +151,12 @@ def _parameters(kind: ComponentKind, component: Any, name: str, docs: Docs) -> I
         return
     seen = set()
     for parameter in _signature(component):
-        if parameter.name in exclusions.PARAMETERS or (parameter.name == "dtype" and kind is not ComponentKind.LAYER):
+        left_out = exclusions.reason_for_parameter(name, parameter.name) is not None
+        if left_out or (parameter.name == "dtype" and kind is not ComponentKind.LAYER):
             continue
         seen.add(parameter.name)
         yield _parameter(name, parameter, docs)
-    if kind is ComponentKind.LAYER and "dtype" not in seen:
+    if kind is ComponentKind.LAYER and "dtype" not in seen and _takes_any(component):
         yield _layer_dtype()
     if kind is ComponentKind.METRIC:
         yield _metric_name(component)
@@ -167,6 +168,12 @@ def _signature(component: Any) -> Iterator[inspect.Parameter]:
     for parameter in list(inspect.signature(target).parameters.values())[1:]:
         if parameter.kind in (parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY):
             yield parameter
+
+
+def _takes_any(component: Any) -> bool:
+    """Whether what the signature does not name goes on to `Layer`."""
+    parameters = inspect.signature(component.__init__).parameters.values()
+    return any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters)
 
 
 def _parameter(component: str, parameter: inspect.Parameter, docs: Docs) -> Parameter:

@@ -130,8 +130,9 @@ class ComponentChecker:
             if name in known or self._report.full:
                 continue
             there = f"{where}{pointer(name)}"
-            if name in exclusions.PARAMETERS:
-                message = f"{entry.name}'s {name} can't be set. {exclusions.PARAMETERS[name]}"
+            reason = exclusions.reason_for_parameter(entry.name, name)
+            if reason is not None:
+                message = f"{entry.name}'s {name} can't be set. {reason}"
                 self._report.error(there, "parameter.left_out", message, old_names.PARAMETER_ADVICE.get(name))
             else:
                 message = f"{entry.name} has no parameter {quoted(name)}."

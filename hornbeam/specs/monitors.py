@@ -104,8 +104,8 @@ def check_monitor(watcher: str, key: str, keys: Sequence[str], where: str, repor
         return
     if key.startswith("val_") and not any(other.startswith("val_") for other in keys):
         message = f"{watcher} watches {quoted(key)}, and there is no validation data to report it for."
-        near = closest(key.removeprefix("val_"), list(keys)) or "loss"
-        suggestion = f"Add dataset.validation: {{fraction: 0.2}}, or watch {near!r}."
+        own = closest(key.removeprefix("val_"), list(keys)) or "loss"
+        suggestion = f"Add dataset.validation: {{fraction: 0.2}}, or watch {own!r}."
         report.error(where, "monitor.needs_validation", message, suggestion)
         return
     near = closest(key, list(keys))

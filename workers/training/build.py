@@ -196,12 +196,17 @@ def _in_words(shape: Sequence[int | None] | None) -> str:
 
 
 def _construct(target: Any, entry: ComponentEntry, parameters: Mapping[str, Any], pointer: str) -> Any:
+    arguments = {name: value for name, value in parameters.items() if name != "trainable"}
     try:
-        return target(**parameters)
+        made = target(**arguments)
     except Exception as error:
         raise build_error(
             pointer, f"{entry.kind}.invalid", f"{entry.name} can't be made: {plain_message(error)}"
         ) from error
+    # Some layers, such as SpatialDropout2D, have no such argument; every layer has the attribute.
+    if not parameters.get("trainable", True):
+        made.trainable = False
+    return made
 
 
 def _function(target: FunctionType, entry: ComponentEntry, parameters: Mapping[str, Any], pointer: str) -> Any:
