@@ -30,7 +30,7 @@ class DatasetSource(Request):
 class ValidationSplit(Request):
     """The rows held back from training, to measure the model on after each epoch."""
 
-    fraction: Annotated[float, Field(gt=0, lt=1)] = 0.2
+    fraction: Annotated[float, Field(gt=0, lt=1)] = Field(default=0.2, description="Of all rows.")
     stratify: bool = Field(default=False, description="Keep the proportions of the classes in both parts.")
     seed: Annotated[int, Field(ge=0, lt=2**32)] | None = Field(
         default=None, description="Seed of the split; the training seed where it is left out."
@@ -40,5 +40,7 @@ class ValidationSplit(Request):
 class DatasetSpec(Request):
     """The data of a job."""
 
-    source: DatasetSource
-    validation: ValidationSplit | None = None
+    source: DatasetSource = Field(description="Where the rows come from.")
+    validation: ValidationSplit | None = Field(
+        default=None, description="The rows held back; none where it is left out, and then nothing is validated."
+    )

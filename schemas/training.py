@@ -28,7 +28,9 @@ class Component(Request):
     model_config = ConfigDict(extra="allow")
     __pydantic_extra__: dict[str, JsonValue]
 
-    type: Annotated[str, StringConstraints(min_length=1, max_length=128)]
+    type: Annotated[str, StringConstraints(min_length=1, max_length=128)] = Field(
+        description="A name of the catalogue: Keras's own, or `hornbeam>Name`."
+    )
 
     @property
     def parameters(self) -> dict[str, JsonValue]:
@@ -39,8 +41,10 @@ class Component(Request):
 class LayerSpec(Component):
     """One layer of a model."""
 
-    name: Annotated[str, StringConstraints(pattern=LAYER_NAME)] | None = None
-    trainable: bool = True
+    name: Annotated[str, StringConstraints(pattern=LAYER_NAME)] | None = Field(
+        default=None, description="Unique in the model; made from the type, as Keras does, where it is left out."
+    )
+    trainable: bool = Field(default=True, description="Whether the training changes the layer's weights.")
 
 
 def _spelled_out(value: Any) -> Any:
@@ -55,7 +59,7 @@ LayerRef = Annotated[LayerSpec, BeforeValidator(_spelled_out, json_schema_input_
 class ModelSpec(Request):
     """A Sequential model: its layers in order. The input shape comes from the dataset where it is left out."""
 
-    layers: Annotated[list[LayerRef], Field(min_length=1, max_length=1000)]
+    layers: Annotated[list[LayerRef], Field(min_length=1, max_length=1000, description="In order, from the input on.")]
     input_shape: Annotated[list[Annotated[int, Field(ge=1)]], Field(min_length=1, max_length=8)] | None = Field(
         default=None, description="The shape of one example, without the batch."
     )
@@ -64,8 +68,8 @@ class ModelSpec(Request):
 class TrainingSpec(Request):
     """How the model is trained."""
 
-    epochs: Annotated[int, Field(ge=1, le=100_000)] = 10
-    batch_size: Annotated[int, Field(ge=1, le=1_000_000)] = 32
+    epochs: Annotated[int, Field(ge=1, le=100_000)] = Field(default=10, description="Passes over the training data.")
+    batch_size: Annotated[int, Field(ge=1, le=1_000_000)] = Field(default=32, description="Rows in an optimizer step.")
     seed: Seed | None = Field(default=None, description="One is drawn, and returned, where it is left out.")
     shuffle: bool = Field(default=True, description="Draw a new order of the rows each epoch, from (seed, epoch).")
     class_weight: Literal["balanced"] | dict[str, Annotated[float, Field(gt=0)]] | None = Field(
@@ -84,19 +88,21 @@ class TrainingSpec(Request):
 class Keep(Request):
     """Which checkpoints stay in the store; a checkpoint may count as both."""
 
-    best: Annotated[int, Field(ge=0, le=100)] = 1
-    last: Annotated[int, Field(ge=1, le=100)] = 1
+    best: Annotated[int, Field(ge=0, le=100)] = Field(default=1, description="This many of the best.")
+    last: Annotated[int, Field(ge=1, le=100)] = Field(default=1, description="This many of the newest.")
 
 
 class CheckpointPolicy(Request):
     """When to save a checkpoint and which to keep."""
 
-    every_epochs: Annotated[int, Field(ge=1)] = 1
+    every_epochs: Annotated[int, Field(ge=1)] = Field(default=1, description="Save after each this many epochs.")
     monitor: str | None = Field(
         default=None, description="What `best` means; `val_loss` where there is validation, else `loss`."
     )
-    mode: Literal["min", "max", "auto"] = "auto"
-    keep: Keep = Keep()
+    mode: Literal["min", "max", "auto"] = Field(
+        default="auto", description="Whether less or more of it is better; `auto` knows it by the metric."
+    )
+    keep: Keep = Field(default=Keep(), description="The rest is deleted as the training goes on.")
 
 
 class Resources(Request):
@@ -108,15 +114,26 @@ class Resources(Request):
 class JobSpec(Request):
     """Everything that a training job needs to know."""
 
-    name: Annotated[str, StringConstraints(min_length=1, max_length=128, pattern=r"^[^\x00-\x1f\x7f]+$")] | None = None
-    dataset: DatasetSpec
-    model: ModelSpec
-    loss: ComponentRef
-    optimizer: ComponentRef = Field(default=Component(type="Adam"), validate_default=False)
-    metrics: Annotated[list[ComponentRef], Field(max_length=32, default_factory=list)]
-    training: TrainingSpec = TrainingSpec()
-    callbacks: Annotated[list[ComponentRef], Field(max_length=32, default_factory=list)]
-    checkpoints: CheckpointPolicy = CheckpointPolicy()
-    resources: Resources = Resources()
+    name: Annotated[str, StringConstraints(min_length=1, max_length=128, pattern=r"^[^\x00-\x1f\x7f]+$")] | None = (
+        Field(default=None, description="For people; need not be unique.")
+    )
+    dataset: DatasetSpec = Field(description="The rows, and how they are split.")
+    model: ModelSpec = Field(description="The architecture.")
+    loss: ComponentRef = Field(description="What the training makes small.")
+    optimizer: ComponentRef = Field(
+        default=Component(type="Adam"), validate_default=False, description="How, with its learning rate or schedule."
+    )
+    metrics: Annotated[
+        list[ComponentRef], Field(max_length=32, default_factory=list, description="What is measured besides.")
+    ]
+    training: TrainingSpec = Field(default=TrainingSpec(), description="How long, in what steps, from which seed.")
+    callbacks: Annotated[
+        list[ComponentRef], Field(max_length=32, default_factory=list, description="What may act between epochs.")
+    ]
+    checkpoints: CheckpointPolicy = Field(default=CheckpointPolicy(), description="When to save, and what to keep.")
+    resources: Resources = Field(default=Resources(), description="What the job needs of a worker.")
     priority: Annotated[int, Field(ge=-100, le=100)] = Field(default=0, description="Higher runs first.")
-    metadata: Annotated[Metadata, Field(default_factory=dict)]
+    metadata: Annotated[
+        Metadata,
+        Field(default_factory=dict, description="Up to 16 texts of yours, to find jobs by: keys to 64 characters."),
+    ]
