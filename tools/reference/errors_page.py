@@ -28,9 +28,9 @@ to find it.
 _JOBS = """
 ## Failed jobs
 
-A failed job has an `error` with an `origin` (`spec`, `data`, `training`, `resources`, `infrastructure`, `service`), a
-`code` from here or from the findings, a `message`, `retryable`, `where` (layer, epoch, step), a `suggestion` and the last
-lines of the log. The service begins a job again by itself when the `infrastructure` failed, until it has begun it
+A failed job has an `error`: an `origin` (`spec`, `data`, `training`, `resources`, `infrastructure` or `service`), a
+`code` from here or from the findings, a `message`, `retryable`, `where` (layer, epoch, step), a `suggestion`, and the
+end of the log. The service begins a job again by itself when the `infrastructure` failed, until it has begun it
 `HORNBEAM_MAX_ATTEMPTS` times; after any other failure it does not.
 """
 

@@ -1,0 +1,73 @@
+"""Imports point one way, stand at the top, and bring nothing heavy along."""
+
+import ast
+import json
+import subprocess
+import sys
+
+from importlinter.cli import EXIT_STATUS_SUCCESS, lint_imports
+
+from tests.architecture.exceptions import FUNCTION_LEVEL_IMPORTS
+from tests.architecture.sources import PACKAGES, ROOT, Module, modules
+
+LAZY_BY_DESIGN = frozenset({"keras", "tensorflow", "jax", "numpy", "sklearn", "matplotlib", "tensorboard", "pynvml"})
+"""May be imported inside a function anywhere: most processes must not load them, and workers only late."""
+
+TRAINING = frozenset({"keras", "tensorflow", "jax", "numpy", "sklearn", "matplotlib", "tensorboard"})
+SERVER = frozenset({"fastapi", "starlette", "uvicorn", "celery", "kombu", "redis", "sqlalchemy", "alembic", "fsspec"})
+
+RUN_WITH_KERAS = frozenset({"hornbeam.components.introspection", "hornbeam.cli.evaluation"})
+"""Programs of their own, which nothing else imports: the catalogue's generator, and the demo's look at its model."""
+
+
+def test_directions(monkeypatch, capsys):
+    monkeypatch.chdir(ROOT)
+    assert lint_imports(no_cache=True) == EXIT_STATUS_SUCCESS, capsys.readouterr().out
+
+
+def test_they_stand_at_the_top():
+    inside = {module.name: imported_inside(module) for module in modules(*PACKAGES)}
+    assert {name: imports for name, imports in inside.items() if imports} == FUNCTION_LEVEL_IMPORTS
+
+
+def test_the_core_and_the_contract_load_nothing_that_trains():
+    names = [module.dotted for module in modules("schemas", "hornbeam")]
+    names = [name for name in names if name not in RUN_WITH_KERAS and "testing" not in name and not is_a_script(name)]
+    assert loaded_by(*names) & TRAINING == set()
+
+
+def test_the_client_loads_no_server():
+    assert loaded_by("hornbeam.client") & (TRAINING | SERVER) == set()
+
+
+def test_the_contract_loads_pydantic_alone():
+    names = [module.dotted for module in modules("schemas")]
+    assert loaded_by(*names) & (TRAINING | SERVER | {"hornbeam", "httpx", "yaml"}) == set()
+
+
+def imported_inside(module: Module) -> frozenset[str]:
+    """What the module's functions import, less what is lazy by design."""
+    names = set()
+    for _, function in module.functions:
+        for node in ast.walk(function):
+            if isinstance(node, ast.Import):
+                names |= {alias.name for alias in node.names}
+            elif isinstance(node, ast.ImportFrom):
+                names.add(node.module or ".")
+    return frozenset(name for name in names if name.partition(".")[0] not in LAZY_BY_DESIGN)
+
+
+def is_a_script(name: str) -> bool:
+    """Alembic's, which it runs with a context of its own."""
+    return name.endswith("migrations.env") or ".migrations.versions." in name
+
+
+def loaded_by(*names: str) -> set[str]:
+    """The top-level packages that a fresh interpreter has loaded after importing these modules."""
+    program = (
+        "import importlib, json, sys\n"
+        "for name in sys.argv[1:]: importlib.import_module(name)\n"
+        "print(json.dumps(sorted({name.partition('.')[0] for name in sys.modules})))"
+    )
+    done = subprocess.run([sys.executable, "-c", program, *names], cwd=ROOT, check=True, capture_output=True, text=True)
+    return set(json.loads(done.stdout))

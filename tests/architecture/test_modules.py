@@ -1,0 +1,54 @@
+"""Every module says what it is for, has an honest name, and means what it exports."""
+
+import ast
+import importlib
+
+from tests.architecture.sources import PACKAGES, PROGRAMS, modules
+
+DUMPING_GROUNDS = frozenset({"utils", "util", "helpers", "helper", "common", "misc", "shared", "core", "lib"})
+INTERFACES = frozenset({"hornbeam/storage/base.py", "hornbeam/queue/base.py"})
+"""The one interface file of a package may be called base."""
+
+
+def test_every_program_is_looked_at():
+    assert {module.path.parts[-1] for module in modules("hornbeam")} >= {"settings.py", "lifecycle.py"}
+    assert all(modules(folder) for folder in PROGRAMS)
+
+
+def test_each_opens_with_a_docstring():
+    silent = [module.name for module in modules(*PROGRAMS, "examples") if not ast.get_docstring(module.tree)]
+    assert not silent, "say what the module is for, and what it leaves to others"
+
+
+def test_each_has_an_honest_name():
+    named = [module.name for module in modules(*PROGRAMS, "tests") if DUMPING_GROUNDS & words(module.name)]
+    named += [module.name for module in modules(*PROGRAMS) if "base" in words(module.name)]
+    assert set(named) == INTERFACES, "name it for what it holds"
+
+
+def test_what_is_exported_is_sorted_exists_and_is_documented():
+    for module in modules(*PACKAGES):
+        if assigns(module.tree, "__all__"):
+            loaded = importlib.import_module(module.dotted)
+            assert list(loaded.__all__) == sorted(set(loaded.__all__)), module.name
+            assert [name for name in loaded.__all__ if not getattr(loaded, name).__doc__] == [], module.name
+
+
+def test_a_package_that_hands_names_on_lists_them():
+    unlisted = [
+        module.name
+        for module in modules(*PACKAGES)
+        if module.path.name == "__init__.py"
+        and any(isinstance(node, ast.ImportFrom) for node in module.tree.body)
+        and not assigns(module.tree, "__all__")
+    ]
+    assert not unlisted, "a package that imports names for others says so in __all__"
+
+
+def words(name: str) -> set[str]:
+    return set(name.removesuffix(".py").split("/"))
+
+
+def assigns(tree: ast.Module, name: str) -> bool:
+    targets = (target for node in tree.body if isinstance(node, ast.Assign) for target in node.targets)
+    return any(isinstance(target, ast.Name) and target.id == name for target in targets)
