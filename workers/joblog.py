@@ -86,7 +86,7 @@ class JobLog:
             self._write_batch()
 
     def _add(self, stream: str, line: bytes) -> None:
-        text = _CONTROL.sub("", line.decode(errors="replace").rsplit("\r", 1)[-1])
+        text = _CONTROL.sub("", line.rstrip(b"\r").decode(errors="replace").rsplit("\r", 1)[-1])
         self._tail.append(text)
         if self._room > 0:
             self._room -= 1

@@ -26,7 +26,7 @@ _PROGRESS = "hornbeam:progress:"
 _NUDGE = "hornbeam:nudge:"
 _NEWS = "hornbeam:news:"
 """Channels: a message is a Progress as JSON, or empty for "look at the database"."""
-_QUIET_SECONDS = 1.0
+_QUIET_SECONDS = 0.5
 """A connection silent for this long is asked for a sign of life, and given up when none comes in as long again."""
 
 T = TypeVar("T")
@@ -157,6 +157,7 @@ class RedisWatch(Watch):
             except (RedisError, OSError):
                 if self._circuit.failed():
                     _log.warning("The broker does not answer: watchers look at the database each second.")
+                self._wake_all()
             await asyncio.sleep(_QUIET_SECONDS)
 
     async def _tick_while_down(self) -> None:
@@ -168,11 +169,14 @@ class RedisWatch(Watch):
     async def _listen(self) -> None:
         """Hand out messages until the connection breaks or falls silent."""
         async with connect_async(self._settings, timeout=_QUIET_SECONDS) as client, client.pubsub() as pubsub:
+            watched = set(self._mailboxes)
             # The bare prefix is nobody's channel; it keeps the connection subscribed while nobody watches.
-            await pubsub.subscribe(_NEWS, *(_NEWS + job_id for job_id in self._mailboxes))
+            await pubsub.subscribe(_NEWS, *(_NEWS + job_id for job_id in watched))
             self._pubsub = pubsub
             self._circuit.worked()
             try:
+                for job_id in set(self._mailboxes) - watched:  # who came while we subscribed
+                    await pubsub.subscribe(_NEWS + job_id)
                 await self._hand_out(pubsub)
             finally:
                 self._pubsub = None

@@ -1,0 +1,36 @@
+"""What a trainer may know of its worker, and which GPUs a worker sees."""
+
+from workers.devices import describe, find_gpus
+from workers.launcher import cleared_environment
+
+
+def test_addresses_and_credentials_stay_with_the_worker():
+    secrets = {
+        "HORNBEAM_DATABASE_URL": "postgresql://user:secret@host/name",
+        "HORNBEAM_REDIS_URL": "redis://:secret@host",
+        "AWS_SECRET_ACCESS_KEY": "secret",
+        "PGPASSWORD": "secret",
+        "CELERY_BROKER_URL": "redis://:secret@host",
+        "GITHUB_TOKEN": "secret",
+    }
+    kept = {"PATH": "/bin", "KERAS_BACKEND": "jax", "CUDA_VISIBLE_DEVICES": "0", "LD_LIBRARY_PATH": "/lib"}
+    environment = cleared_environment({**secrets, **kept})
+    assert "secret" not in " ".join(environment.values())
+    assert kept.items() <= environment.items()
+
+
+def test_nothing_draws_on_a_screen_or_starts_threads_at_import():
+    environment = cleared_environment({"MPLBACKEND": "TkAgg", "OPENBLAS_NUM_THREADS": "8"})
+    assert (environment["MPLBACKEND"], environment["OPENBLAS_NUM_THREADS"]) == ("Agg", "1")
+
+
+def test_an_operator_may_choose_how_gpu_memory_is_taken():
+    assert cleared_environment({})["TF_FORCE_GPU_ALLOW_GROWTH"] == "true"
+    assert cleared_environment({"TF_FORCE_GPU_ALLOW_GROWTH": "false"})["TF_FORCE_GPU_ALLOW_GROWTH"] == "false"
+
+
+def test_as_many_gpus_are_described_as_are_found():
+    gpus = find_gpus({})
+    assert len(describe(gpus)) == len(gpus)
+    assert find_gpus({"CUDA_VISIBLE_DEVICES": ""}) == []
+    assert find_gpus({"CUDA_VISIBLE_DEVICES": "-1"}) == []
