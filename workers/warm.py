@@ -13,9 +13,12 @@ import PIL.Image  # noqa: F401
 
 from workers.training.proof import prove
 from workers.training.run import run
+from workers.training.warmup import warm_up
 
 if keras.config.backend() == "jax" and importlib.util.find_spec("tensorflow") is not None:
     # `fit` on JAX imports it for its data pipeline: 8 s of each job otherwise.
     importlib.import_module("tensorflow")
+
+warm_up()
 
 __all__ = ["prove", "run"]
