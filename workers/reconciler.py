@@ -14,7 +14,7 @@ from datetime import UTC, datetime, timedelta
 from hornbeam.errors import QueueUnavailable, StoreUnavailable
 from hornbeam.queue.base import JobQueue
 from hornbeam.storage.base import LeaseSighting
-from schemas.jobs import ErrorOrigin, JobError, JobStatus
+from schemas.jobs import ErrorOrigin, JobError
 from workers.parts import Parts
 
 CLEAN_SECONDS = 600.0
@@ -46,8 +46,8 @@ class Reconciler:
         """Do what is due. Never raises for a part that is down."""
         try:
             self._give_up_lost_attempts()
-            self._send_wake_ups()
             self._clean_up()
+            self._send_wake_ups()
         except StoreUnavailable:
             # Who could not reach the database meanwhile may have been unable to renew, too.
             self._first_seen.clear()
@@ -68,13 +68,9 @@ class Reconciler:
     def _give_up(self, sighting: LeaseSighting) -> None:
         error = _lost(sighting, self._settings.lease_seconds).model_dump(mode="json")
         job = self._store.give_up(sighting, max_attempts=self._settings.max_attempts, error=error)
-        if job is None:
-            return
-        _log.warning("Attempt %d of %s was lost; the job is %s.", sighting.attempt, job.id, job.status.value)
-        self._parts.live.announce(job.id)
-        if job.status is JobStatus.QUEUED:
-            self._queue.send(job.id)
-            self._store.mark_sent([job.id])
+        if job is not None:
+            _log.warning("Attempt %d of %s was lost; the job is %s.", sighting.attempt, job.id, job.status.value)
+            self._parts.live.announce(job.id)
 
     def _send_wake_ups(self) -> None:
         """Send for jobs that wait although this worker is idle: a busy one takes the next job by itself.
