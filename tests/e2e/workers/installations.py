@@ -49,7 +49,7 @@ class WorkerProcess:
 
     def descendants(self) -> set[int]:
         """Its zygote and its trainers."""
-        return _descendants(self.pid)
+        return descendants(self.pid)
 
     def zygote(self) -> int:
         return next(pid for pid in _children(self.pid) if b"workers.zygote" in _command(pid))
@@ -201,9 +201,10 @@ def _children(pid: int) -> set[int]:
         return set()
 
 
-def _descendants(pid: int) -> set[int]:
+def descendants(pid: int) -> set[int]:
+    """The processes that a process has started, and those that these have."""
     children = _children(pid)
-    return children.union(*(_descendants(child) for child in children))
+    return children.union(*(descendants(child) for child in children))
 
 
 def is_alive(pid: int) -> bool:
