@@ -439,11 +439,15 @@ def annotate(component: str, parameter: str, default: Any) -> Annotation:
         parameter: The parameter's name.
         default: Its default as JSON has it; `inspect.Parameter.empty` where it has none.
     """
-    for key in (f"{component}.{parameter}", parameter):
-        if key in COMPONENTS:
-            return COMPONENTS[key]
-        if key in BY_COMPONENT or key in BY_NAME:
-            return Annotation(BY_COMPONENT.get(key) or BY_NAME[key])
+    own = f"{component}.{parameter}"
+    if own in COMPONENTS or parameter in COMPONENTS:
+        return COMPONENTS.get(own) or COMPONENTS[parameter]
+    if own in BY_COMPONENT:
+        return Annotation(BY_COMPONENT[own])
+    if isinstance(default, bool):
+        return Annotation(_BOOLEAN)
+    if parameter in BY_NAME:
+        return Annotation(BY_NAME[parameter])
     if (suffix := parameter.rpartition("_")[2]) in SUFFIXES:
         return SUFFIXES[suffix]
     if parameter == "cropping":
@@ -451,8 +455,6 @@ def annotate(component: str, parameter: str, default: Any) -> Annotation:
     if parameter in _WINDOWS:
         schema = window(_rank(component), **_WINDOWS[parameter])
         return Annotation(optional(schema) if default is None else schema)
-    if isinstance(default, bool):
-        return Annotation(_BOOLEAN)
     raise LookupError(f"{component}.{parameter} (default {default!r}) has no type: add it to annotations.py")
 
 

@@ -58,14 +58,16 @@ def _is_section(line: str) -> bool:
 def _paragraphs(lines: list[str]) -> list[str]:
     """Plain paragraphs, without code and doctests, each on one line."""
     found: list[list[str]] = [[]]
-    fenced = False
+    fenced = in_doctest = False
     for line in lines:
         if line.strip().startswith(("```", "$$")):
             fenced = not fenced
-            continue
-        if not line.strip():
+        elif not line.strip():
             found.append([])
-        elif not fenced and not _DOCTEST.match(line):
+            in_doctest = False
+        elif _DOCTEST.match(line):
+            in_doctest = True
+        elif not fenced and not in_doctest:
             found[-1].append(line)
     joined = (" ".join(line.strip() for line in block) for block in found if block and not _is_output(block))
     return [_plain(paragraph) for paragraph in joined if not paragraph.endswith(":")]
