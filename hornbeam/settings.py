@@ -14,7 +14,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 class Settings(BaseSettings):
     """How this installation is set up."""
 
-    model_config = SettingsConfigDict(env_prefix="HORNBEAM_", frozen=True, extra="ignore")
+    model_config = SettingsConfigDict(env_prefix="HORNBEAM_", frozen=True, extra="ignore", hide_input_in_errors=True)
 
     data_dir: Path = Field(
         default=Path(".hornbeam"),

@@ -13,7 +13,7 @@ Every process reads its settings from environment variables when it starts: the 
 `hornbeam up`. None is required. The processes of one installation need the same `HORNBEAM_DATABASE_URL`,
 `HORNBEAM_REDIS_URL` and `HORNBEAM_ARTIFACT_URL`.
 
-A value that is not valid ends the process at once with a message that names the variable.
+A value that is not valid ends the process at once, with a message that names the setting.
 """
 
 _CLOSING = """\

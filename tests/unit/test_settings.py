@@ -1,0 +1,35 @@
+"""The settings: defaults that follow from each other, and errors that tell no secret."""
+
+import pytest
+from pydantic import ValidationError
+
+from hornbeam.settings import Settings
+
+
+def test_what_is_not_named_lives_in_the_data_directory(tmp_path, monkeypatch):
+    monkeypatch.setenv("HORNBEAM_DATA_DIR", str(tmp_path))
+    settings = Settings()
+    assert settings.database_url.get_secret_value() == f"sqlite:///{tmp_path}/hornbeam.db"
+    assert settings.artifact_url == f"{tmp_path}/artifacts"
+
+
+def test_what_is_named_stays(monkeypatch):
+    monkeypatch.setenv("HORNBEAM_DATABASE_URL", "postgresql+psycopg://db/hornbeam")
+    monkeypatch.setenv("HORNBEAM_ARTIFACT_URL", "s3://bucket")
+    settings = Settings()
+    assert settings.database_url.get_secret_value() == "postgresql+psycopg://db/hornbeam"
+    assert settings.artifact_url == "s3://bucket"
+
+
+def test_a_lease_outlasts_a_missed_heartbeat():
+    with pytest.raises(ValidationError, match="HORNBEAM_LEASE_SECONDS must be at least twice"):
+        Settings(heartbeat_seconds=5, lease_seconds=9)
+
+
+@pytest.mark.parametrize("wrong", [{"lease_seconds": 1}, {"slots": "hunter2"}])
+def test_neither_settings_nor_their_errors_tell_secrets(wrong):
+    url = "redis://:hunter2@h"
+    with pytest.raises(ValidationError) as raised:
+        Settings(redis_url=url, **wrong)
+    assert "hunter2" not in str(raised.value)
+    assert "hunter2" not in repr(Settings(redis_url=url))
