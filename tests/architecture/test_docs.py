@@ -106,7 +106,7 @@ def anchors_of(page: Path) -> set[str]:
 def pages_linked_from(page: Path) -> set[Path]:
     targets = {(page.parent / target.partition("#")[0]).resolve() for target in links_in(page)}
     inside = {file for target in targets if target.is_dir() for file in target.glob("*.md")}
-    return {target for target in targets if target.suffix == ".md"} | inside
+    return {target for target in targets if target.suffix == ".md" and target.exists()} | inside
 
 
 def codes_in(*folders: str) -> set[str]:
