@@ -81,7 +81,8 @@ def in_words(schema: JsonObject) -> str:
     if kind == "array":
         return _list_in_words(schema)
     if kind == "string":
-        return "text" if "pattern" not in schema else f"text that matches {schema['pattern']}"
+        length = f"text of at most {schema['maxLength']} characters"
+        return length if "pattern" not in schema else f"{length} that matches {schema['pattern']}"
     named = {"boolean": "true or false", "null": "null", "integer": "an integer", "number": "a number"}[kind]
     return f"{named}{_bounds_in_words(schema)}"
 
