@@ -1,0 +1,82 @@
+"""The application, built around parts that somebody else has opened or knows how to open."""
+
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AbstractAsyncContextManager, ExitStack, asynccontextmanager, closing, contextmanager
+from datetime import timedelta
+from typing import Any
+
+from fastapi import FastAPI
+
+import hornbeam
+from service import routes
+from service.dependencies import Service, State
+from service.documentation import document
+from service.documents import Documents
+from service.fleet import Fleet
+from service.headers import Secured
+from service.instruments import Instruments, Measured, RecordCollector
+from service.parts import Parts
+from service.problems import add_handlers
+from service.stopping import Stopping
+from service.submission import Submissions
+from service.threads import Threads
+from service.views import JobViews
+from service.waiting import Waiting
+from service.wakeups import WakeUps
+
+OpenParts = Callable[[], AbstractAsyncContextManager[Parts]]
+
+
+class Application(FastAPI):
+    """FastAPI with our own OpenAPI document."""
+
+    def openapi(self) -> dict[str, Any]:
+        """The document, written when it is first asked for."""
+        if self.openapi_schema is None:
+            self.openapi_schema = document(self)
+        return self.openapi_schema
+
+
+def build_app(open_parts: OpenParts) -> FastAPI:
+    """The application. Its lifespan opens the parts when the server starts, and closes them when it stops."""
+    instruments = Instruments()
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[State]:
+        async with open_parts() as parts:
+            with _serving(parts, instruments) as service:
+                yield {"service": service}
+
+    app = Application(title="Hornbeam", version=hornbeam.__version__, lifespan=lifespan)
+    # Flat, not included: matched once on the way to the handler, and named by their whole path.
+    app.router.routes.extend(route for resource in routes.ALL for route in resource.routes)
+    app.add_middleware(Secured)
+    app.add_middleware(Measured, instruments=instruments)
+    add_handlers(app)
+    return app
+
+
+@contextmanager
+def _serving(parts: Parts, instruments: Instruments) -> Iterator[Service]:
+    """What requests share, for as long as the application runs."""
+    with ExitStack() as held:
+        threads = held.enter_context(closing(Threads()))
+        wake_ups = held.enter_context(closing(WakeUps(parts.queue, parts.store)))
+        stopping = Stopping()
+        held.enter_context(stopping.on_signals())
+        fleet = Fleet(parts.store, silent_after=timedelta(seconds=parts.settings.worker_timeout_seconds))
+        views = JobViews(parts.store, parts.watch, fleet, threads)
+        collector = RecordCollector(parts.store, fleet)
+        instruments.registry.register(collector)
+        held.callback(instruments.registry.unregister, collector)
+        yield Service(
+            parts=parts,
+            threads=threads,
+            fleet=fleet,
+            views=views,
+            submissions=Submissions(parts, threads, views, wake_ups),
+            stopping=stopping,
+            waiting=Waiting(parts.watch, stopping),
+            documents=Documents(parts.catalogue),
+            instruments=instruments,
+        )

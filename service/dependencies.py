@@ -1,0 +1,56 @@
+"""What a request is given: the one `Service` of this process, typed.
+
+Leaves opening and closing it to the application's lifespan.
+"""
+
+from dataclasses import dataclass
+from typing import Annotated, TypedDict, cast
+
+from fastapi import Depends, Path, Query, Request
+
+from service.documents import Documents
+from service.fleet import Fleet
+from service.instruments import Instruments
+from service.parts import Parts
+from service.stopping import Stopping
+from service.submission import Submissions
+from service.threads import Threads
+from service.views import JobViews
+from service.waiting import Waiting
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """Everything that requests share."""
+
+    parts: Parts
+    threads: Threads
+    fleet: Fleet
+    views: JobViews
+    submissions: Submissions
+    stopping: Stopping
+    waiting: Waiting
+    documents: Documents
+    instruments: Instruments
+
+
+class State(TypedDict):
+    """What the lifespan hands to the server, and the server to each request."""
+
+    service: Service
+
+
+async def _service(request: Request) -> Service:
+    return cast("Service", request.state.service)
+
+
+Here = Annotated[Service, Depends(_service)]
+
+JobId = Annotated[str, Path(description="The job's id.", examples=["job_01JA2V0QJ5E6G1S8T4M9XKZ3BD"])]
+Wait = Annotated[
+    float | None,
+    Query(ge=0, le=60, description="Seconds to hold the answer back until there is something new.", examples=[30]),
+]
+Sequence = Annotated[
+    int, Query(ge=0, le=2**53 - 1, description="Leave out everything up to this number.", examples=[0])
+]

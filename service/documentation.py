@@ -1,0 +1,86 @@
+"""The OpenAPI document: what FastAPI writes, and what it cannot know of answers that are written by hand.
+
+Leaves the examples to `examples` and error answers to `routing.problems`.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.openapi.utils import get_openapi
+from pydantic.json_schema import models_json_schema
+
+import hornbeam
+from schemas.problems import Problem
+from schemas.training import JobSpec
+
+JSON = "application/json"
+
+DESCRIPTION = """\
+Trains Keras models. Post a job spec (architecture, loss, optimizer, dataset), watch it learn, download the model.
+
+Errors are `application/problem+json` (RFC 9457), with every finding about a spec at once. Lists are pages: ask for the
+next one with `after=` and what stood in `next`. Times are RFC 3339 in UTC. Later versions may add fields to answers.
+"""
+
+TAGS = [
+    {"name": "jobs", "description": "Submit, poll, list, cancel and delete training jobs."},
+    {"name": "events", "description": "What happens to a job, as a page or as a live stream."},
+    {"name": "results", "description": "What a training produces: metrics, logs, checkpoints, artifacts, the model."},
+    {"name": "catalogue", "description": "What a spec may name, and the schema of a spec."},
+    {"name": "operations", "description": "Workers, health, readiness and metrics of the service itself."},
+]
+
+_HEADERS = {
+    "ETag": "Stands for this answer; send it as `If-None-Match`.",
+    "Retry-After": "Seconds until it is worth asking again.",
+    "Location": "The address of the job.",
+    "Repr-Digest": "The SHA-256 of the whole file (RFC 9530).",
+    "Content-Disposition": "The name to save the file as.",
+    "Content-Range": "Which bytes these are, and of how many.",
+    "Accept-Ranges": "`bytes`: parts can be asked for.",
+}
+
+
+def headers(*names: str) -> dict[str, Any]:
+    """Headers of an answer."""
+    return {name: {"description": _HEADERS[name], "schema": {"type": "string"}} for name in names}
+
+
+def answer(
+    description: str, status: int = 200, example: Any = None, about: Mapping[str, Any] | None = None
+) -> dict[int | str, dict[str, Any]]:
+    """A good answer, its model left to the route."""
+    return {
+        status: {
+            "description": description,
+            "content": {JSON: {"example": example}},
+            **({"headers": about} if about else {}),
+        }
+    }
+
+
+def deep_object(name: str, description: str) -> dict[str, Any]:
+    """A query parameter of pairs, `name[key]=value`, which FastAPI has no word for."""
+    schema = {"type": "object", "additionalProperties": {"type": "string"}}
+    parameter = {"name": name, "in": "query", "style": "deepObject", "explode": True, "description": description}
+    return {"parameters": [{**parameter, "schema": schema, "example": {"team": "vision"}}]}
+
+
+def document(app: FastAPI) -> dict[str, Any]:
+    """The whole document."""
+    written = get_openapi(
+        title="Hornbeam",
+        version=hornbeam.__version__,
+        summary="A REST service that trains Keras models.",
+        description=DESCRIPTION,
+        routes=app.routes,
+        tags=TAGS,
+    )
+    _, definitions = models_json_schema(
+        [(JobSpec, "validation"), (Problem, "serialization")], ref_template="#/components/schemas/{model}"
+    )
+    known = written.setdefault("components", {}).setdefault("schemas", {})
+    for name, schema in definitions["$defs"].items():
+        known.setdefault(name, schema)
+    return written

@@ -1,0 +1,14 @@
+"""Where uvicorn begins: `uvicorn --factory service.main:create_app`."""
+
+from functools import partial
+
+from fastapi import FastAPI
+
+from hornbeam.settings import Settings
+from service.app import build_app
+from service.parts import open_parts
+
+
+def create_app() -> FastAPI:
+    """The application, as the `HORNBEAM_*` variables set it up."""
+    return build_app(partial(open_parts, Settings()))

@@ -1,0 +1,102 @@
+"""Artifacts: the files that a job produced; and the model, which most come for."""
+
+from typing import Annotated
+
+from fastapi import Path, Request, Response
+
+from hornbeam.errors import (
+    ArtifactNotFound,
+    ArtifactStoreUnavailable,
+    JobNotFound,
+    ModelNotReady,
+    StoreUnavailable,
+)
+from hornbeam.jobs.record import ArtifactRecord
+from hornbeam.storage.base import JobStore
+from schemas.checkpoints import ArtifactPage
+from service.dependencies import Here, JobId
+from service.documentation import JSON, answer
+from service.downloads import DOWNLOAD, File, send
+from service.examples import ARTIFACT, page
+from service.jobs import to_artifact
+from service.routing import problems, router
+
+routes = router("/v1/jobs", "results")
+
+MODEL = "model.keras"
+Name = Annotated[str, Path(description="The artifact's name.", examples=[MODEL])]
+_FILE_PROBLEMS = problems(416, JobNotFound, ArtifactNotFound, StoreUnavailable, ArtifactStoreUnavailable)
+_MODEL_PROBLEMS = problems(
+    416, JobNotFound, ModelNotReady, ArtifactNotFound, StoreUnavailable, ArtifactStoreUnavailable
+)
+
+
+@routes.get(
+    "/{job_id}/artifacts",
+    response_model=ArtifactPage,
+    responses={**answer("The artifacts.", example=page(ARTIFACT)), **problems(JobNotFound)},
+    summary="List a job's artifacts",
+)
+async def list_artifacts(here: Here, job_id: JobId) -> Response:
+    """The files so far, by name: model, history, summary, curves, TensorBoard events, manifest, log."""
+    found = await here.threads.run(here.parts.store.artifacts, job_id)
+    return Response(ArtifactPage(data=[to_artifact(record) for record in found]).model_dump_json(), media_type=JSON)
+
+
+@routes.get(
+    "/{job_id}/artifacts/{name}",
+    response_class=Response,
+    responses={**DOWNLOAD, **_FILE_PROBLEMS},
+    summary="Download an artifact",
+)
+async def download_artifact(request: Request, here: Here, job_id: JobId, name: Name) -> Response:
+    """The file, whole or in part."""
+    record = await here.threads.run(here.parts.store.artifact, job_id, name)
+    return await send(_file(record, record.name), request, here.parts.artifacts, here.threads)
+
+
+@routes.head(
+    "/{job_id}/artifacts/{name}",
+    response_class=Response,
+    responses={**DOWNLOAD, **_FILE_PROBLEMS},
+    summary="Look at an artifact's file",
+)
+async def head_artifact(request: Request, here: Here, job_id: JobId, name: Name) -> Response:
+    """The headers of the download."""
+    return await download_artifact(request, here, job_id, name)
+
+
+@routes.get(
+    "/{job_id}/model",
+    response_class=Response,
+    responses={**DOWNLOAD, **_MODEL_PROBLEMS},
+    summary="Download the model",
+)
+async def download_model(request: Request, here: Here, job_id: JobId) -> Response:
+    """The trained model as a `.keras` file, whole or in part: `keras.models.load_model` reads it."""
+    record, name = await here.threads.run(_model, here.parts.store, job_id)
+    return await send(_file(record, name), request, here.parts.artifacts, here.threads)
+
+
+@routes.head(
+    "/{job_id}/model",
+    response_class=Response,
+    responses={**DOWNLOAD, **_MODEL_PROBLEMS},
+    summary="Look at the model's file",
+)
+async def head_model(request: Request, here: Here, job_id: JobId) -> Response:
+    """The headers of the download."""
+    return await download_model(request, here, job_id)
+
+
+def _file(record: ArtifactRecord, name: str) -> File:
+    return File(record.key, name, record.media_type, record.size_bytes, record.sha256)
+
+
+def _model(store: JobStore, job_id: str) -> tuple[ArtifactRecord, str]:
+    """The model, and a name to save it under. Raises JobNotFound, ModelNotReady."""
+    job = store.get_job(job_id)
+    try:
+        return store.artifact(job_id, MODEL), f"{job.name or job_id}.keras"
+    except ArtifactNotFound:
+        raise ModelNotReady(f"The job has not produced a model: it is {job.status.value}.") from None

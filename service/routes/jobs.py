@@ -1,0 +1,241 @@
+"""Jobs: create, read, list, cancel, delete."""
+
+import re
+from datetime import datetime
+from http import HTTPStatus
+from typing import Annotated, Literal
+
+from fastapi import Header, Query, Request, Response
+from fastapi.exceptions import RequestValidationError
+
+from hornbeam.errors import (
+    ArtifactStoreUnavailable,
+    InvalidCursor,
+    InvalidSpec,
+    JobNotFound,
+    JobNotOver,
+    KeyInFlight,
+    KeyReused,
+    StoreUnavailable,
+    TransitionRefused,
+)
+from hornbeam.jobs.lifecycle import is_terminal
+from hornbeam.jobs.record import JobRecord
+from hornbeam.storage.base import JobQuery
+from schemas.jobs import Job, JobPage, JobStatus, Proof, QueueReason
+from service.bodies import read_body, require_json
+from service.conditions import matches
+from service.dependencies import Here, JobId, Service, Wait
+from service.documentation import JSON, answer, deep_object, headers
+from service.examples import JOB, PROOF, SPECS, page
+from service.jobs import to_job
+from service.routing import DEEP, problems, router
+from service.views import JobView
+
+routes = router("/v1/jobs", "jobs")
+
+_METADATA = re.compile(r"metadata\[(.{1,64})\]", re.DOTALL)
+_KEY = r"^[\x21-\x7e]{1,255}$"
+
+
+@routes.get(
+    "/{job_id}",
+    response_model=Job,
+    responses={
+        **answer("The job.", 200, JOB, headers("ETag", "Retry-After")),
+        304: {"description": "Nothing has changed since the answer that `If-None-Match` names."},
+        **problems(JobNotFound),
+    },
+    summary="Get a job",
+)
+async def get_job(
+    here: Here,
+    job_id: JobId,
+    wait: Wait = None,
+    if_none_match: Annotated[str | None, Header(description="The `ETag` of an earlier answer.")] = None,
+) -> Response:
+    """The job as it stands, with its live progress or its place in the queue.
+
+    With `wait`, the answer comes as soon as the job is another one than the answer named by `If-None-Match` (without
+    that: than it is now), at the latest after so many seconds.
+    """
+    view = await here.views.get(job_id)
+    if wait and not view.is_terminal and (if_none_match is None or matches(if_none_match, view.etag)):
+        view = await _awaited(here, view, wait)
+    about = {"ETag": view.etag, "Cache-Control": "no-cache"}
+    if not view.is_terminal:
+        about["Retry-After"] = _pause(view)
+    if matches(if_none_match, view.etag):
+        return Response(status_code=HTTPStatus.NOT_MODIFIED, headers=about)
+    return Response(view.body, headers=about, media_type=JSON)
+
+
+@routes.post(
+    "",
+    status_code=HTTPStatus.ACCEPTED,
+    response_model=Job,
+    responses={
+        **answer("The job, recorded and queued.", 202, JOB, headers("Location", "Retry-After")),
+        200: {
+            "model": Proof,
+            "description": "What `validate_only` found: the normalised spec, and the plan of the model.",
+            "content": {JSON: {"example": PROOF}},
+        },
+        **problems(400, 413, 415, 422, InvalidSpec, KeyReused, KeyInFlight, StoreUnavailable),
+    },
+    openapi_extra={
+        "requestBody": {
+            "required": True,
+            "content": {JSON: {"schema": {"$ref": "#/components/schemas/JobSpec"}, "examples": SPECS}},
+        }
+    },
+    summary="Submit a job",
+)
+async def create_job(
+    request: Request,
+    here: Here,
+    validate_only: Annotated[bool, Query(description="Only say what a real submission would find.")] = False,
+    idempotency_key: Annotated[
+        str | None,
+        Header(
+            description="A name of the client's for this request: sent again with the same body within 24 hours, it "
+            "gets the first answer again.",
+            pattern=_KEY,
+            examples=["8e03978e-40d5-43e8-bc93-6894a57f9324"],
+        ),
+    ] = None,
+) -> Response:
+    """Have a model trained. The spec is checked in full, and by building the model without memory, before the answer.
+
+    The job is on record once the answer is there, whether or not the broker and a worker can be reached just now.
+    """
+    require_json(request)
+    body = await read_body(request, here.parts.settings.max_body_bytes)
+    if validate_only:
+        proof = await here.submissions.prove(body)
+        return Response(proof.model_dump_json(), media_type=JSON)
+    done = await here.submissions.submit(body, idempotency_key)
+    return Response(done.body, done.status, done.headers, JSON)
+
+
+@routes.get(
+    "",
+    response_model=JobPage,
+    responses={
+        **answer("A page of jobs.", example=page(JOB)),
+        **problems(422, InvalidCursor),
+    },
+    openapi_extra=deep_object("metadata", "Only jobs that carry all of these pairs: `metadata[team]=vision`."),
+    summary="List jobs",
+)
+async def list_jobs(
+    request: Request,
+    here: Here,
+    limit: Annotated[int, Query(ge=1, le=100, description="Jobs on a page.", examples=[20])] = 20,
+    after: Annotated[str | None, Query(max_length=1000, description="The `next` of the page before.")] = None,
+    status: Annotated[
+        list[JobStatus], Query(description="Only jobs with this status; may be given more than once.")
+    ] = [],  # noqa: B006 - FastAPI copies it
+    created_after: Annotated[
+        datetime | None,
+        Query(description="Only jobs created after this moment (RFC 3339).", examples=["2030-01-01T00:00:00Z"]),
+    ] = None,
+    order: Annotated[Literal["desc", "asc"], Query(description="`desc`: the newest first.")] = "desc",
+) -> Response:
+    """Jobs by the time of their creation, as the database has them: live progress and queue are the job's own."""
+    if created_after is not None and created_after.tzinfo is None:
+        raise _refused("created_after", "a time needs an offset from UTC, such as Z")
+    query = JobQuery(
+        limit=limit,
+        after=after,
+        statuses=frozenset(status),
+        metadata=_metadata(request),
+        created_after=created_after,
+        newest_first=order == "desc",
+    )
+    return Response(await here.threads.run(_page, here, query), media_type=JSON)
+
+
+@routes.post(
+    "/{job_id}/cancel",
+    response_model=Job,
+    responses={**answer("The job, cancelled or about to be.", example=JOB), **problems(JobNotFound, TransitionRefused)},
+    summary="Cancel a job",
+)
+async def cancel_job(here: Here, job_id: JobId) -> Response:
+    """Stop a job: at once where it waits; where it trains, after the batch under way, with a last checkpoint saved.
+
+    Harmless when asked again. A job that has succeeded or failed is a conflict.
+    """
+    await here.threads.run(_cancel, here, job_id)
+    view = await here.views.get(job_id)
+    return Response(view.body, headers={"ETag": view.etag}, media_type=JSON)
+
+
+@routes.delete(
+    "/{job_id}",
+    status_code=HTTPStatus.NO_CONTENT,
+    response_class=Response,
+    responses={
+        204: {"description": "The job is forgotten, with its files."},
+        **problems(JobNotFound, JobNotOver, StoreUnavailable, ArtifactStoreUnavailable),
+    },
+    summary="Delete a job",
+)
+async def delete_job(here: Here, job_id: JobId) -> Response:
+    """Forget a job that is over, with its events, logs, checkpoints and artifacts."""
+    await here.threads.run(_delete, here, job_id)
+    return Response(status_code=HTTPStatus.NO_CONTENT)
+
+
+async def _awaited(here: Service, before: JobView, seconds: float) -> JobView:
+    """The job when it is another one than before."""
+    job_id = before.record.id
+    return await here.waiting.until(
+        job_id, seconds, lambda: here.views.get(job_id), lambda view: view.etag != before.etag
+    )
+
+
+def _pause(view: JobView) -> str:
+    """Seconds until a poll without `wait` is worth it."""
+    nobody_comes = view.queue is not None and view.queue.reason in {
+        QueueReason.NO_WORKER,
+        QueueReason.NO_MATCHING_WORKER,
+    }
+    return "5" if nobody_comes else "1"
+
+
+def _metadata(request: Request) -> dict[str, str]:
+    pairs: dict[str, str] = {}
+    for name, value in request.query_params.multi_items():
+        if name.startswith(DEEP):
+            match = _METADATA.fullmatch(name)
+            if match is None or match[1] in pairs:
+                raise _refused(name, "write metadata[key]=value, each key once, of at most 64 characters")
+            pairs[match[1]] = value
+    return pairs
+
+
+def _refused(name: str, message: str) -> RequestValidationError:
+    return RequestValidationError([{"loc": ("query", name), "type": "value", "msg": message}])
+
+
+def _page(here: Service, query: JobQuery) -> str:
+    page = here.parts.store.list_jobs(query)
+    rows = [to_job(record) for record in page.rows]
+    return JobPage(data=rows, has_more=page.next is not None, next=page.next).model_dump_json()
+
+
+def _cancel(here: Service, job_id: str) -> JobRecord:
+    record = here.parts.store.request_cancel(job_id, "requested")
+    here.parts.live.nudge(job_id)
+    here.parts.live.announce(job_id)
+    return record
+
+
+def _delete(here: Service, job_id: str) -> None:
+    """Files first: should they not go, the job is still there, and can be deleted again."""
+    if not is_terminal(here.parts.store.get_job(job_id).status):
+        raise JobNotOver
+    here.parts.artifacts.delete_tree(f"jobs/{job_id}")
+    here.parts.store.delete_job(job_id)

@@ -1,0 +1,144 @@
+"""A posted spec's way to a recorded job: parse, check, prove, record, wake a worker.
+
+With an Idempotency-Key, whoever asks twice gets the first answer twice. Leaves HTTP to `service.routes.jobs`.
+"""
+
+import hashlib
+import logging
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from http import HTTPStatus
+
+from hornbeam.errors import InvalidSpec, StoreUnavailable
+from hornbeam.jobs.identifiers import new_job_id
+from hornbeam.jobs.record import NewJob
+from hornbeam.specs.checking import Checked, check_body
+from hornbeam.storage.base import StoredAnswer
+from schemas.jobs import Proof
+from schemas.problems import Finding, Severity
+from service.jobs import job_path
+from service.parts import Parts
+from service.proofs import DEFERRED, Proofs
+from service.threads import Threads
+from service.views import JobViews
+from service.wakeups import WakeUps
+
+_SMALL = 16_384
+"""Bodies up to this size are checked in a millisecond or two, for which a thread is not worth its hop."""
+_ABANDONED_SECONDS = 55.0
+"""What a request may take at most beside the proof; a key reserved for longer belongs to one that died."""
+REPLAYED = "Idempotent-Replayed"
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The answer to a submission."""
+
+    status: int
+    body: bytes
+    headers: dict[str, str] = field(default_factory=dict)
+
+
+class Submissions:
+    """Takes specs in."""
+
+    def __init__(self, parts: Parts, threads: Threads, views: JobViews, wake_ups: WakeUps) -> None:
+        self._settings = parts.settings
+        self._catalogue = parts.catalogue
+        self._store = parts.store
+        self._threads = threads
+        self._views = views
+        self._wake_ups = wake_ups
+        self._proofs = Proofs(parts.planner, timeout=parts.settings.proof_seconds)
+
+    async def submit(self, body: bytes, key: str | None = None) -> Answer:
+        """Record a job, or replay the first answer that this key got.
+
+        Raises InvalidSpec, KeyReused, KeyInFlight, StoreUnavailable.
+        """
+        if key is None:
+            return await self._record(body, None)
+        digest = hashlib.sha256(body).hexdigest()
+        before = datetime.now(UTC) - timedelta(seconds=_ABANDONED_SECONDS + self._settings.proof_seconds)
+        first = await self._threads.run(self._store.reserve_key, key, digest, abandoned_before=before)
+        if first is not None:
+            return await self._replay(first)
+        try:
+            answer = await self._record(body, key)
+        except BaseException:
+            await self._release(key)
+            raise
+        await self._keep(key, answer)
+        return answer
+
+    async def prove(self, body: bytes) -> Proof:
+        """What a submission would find, recording nothing. Raises InvalidSpec."""
+        checked = await self._check(body)
+        answer = await self._proofs.of(checked.spec)
+        findings = _all_findings(checked, answer.findings if answer else [DEFERRED])
+        return Proof(
+            valid=True,
+            proven=answer is not None,
+            spec=checked.spec,
+            plan=answer.plan if answer else None,
+            findings=findings,
+        )
+
+    async def _record(self, body: bytes, key: str | None) -> Answer:
+        checked = await self._check(body)
+        answer = await self._proofs.of(checked.spec)
+        findings = _all_findings(checked, answer.findings if answer else [DEFERRED])
+        job = _new_job(checked, tuple(findings))
+        record = await self._threads.run(self._store.create_job, job, idempotency_key=key)
+        self._wake_ups.send(record.id)
+        view = await self._views.created(record)
+        return Answer(HTTPStatus.ACCEPTED, view.body, {"Location": job_path(record.id), "Retry-After": "1"})
+
+    async def _check(self, body: bytes) -> Checked:
+        if len(body) <= _SMALL:
+            return check_body(body, self._catalogue, self._settings)
+        return await self._threads.run(check_body, body, self._catalogue, self._settings)
+
+    async def _replay(self, first: StoredAnswer) -> Answer:
+        if first.body is not None:
+            return Answer(first.status or HTTPStatus.ACCEPTED, first.body, {**first.headers, REPLAYED: "true"})
+        # The first answer was lost on the way to the database. The job was not: it answers for itself.
+        view = await self._views.get(first.job_id)
+        headers = {"Location": job_path(first.job_id), "Retry-After": "1", REPLAYED: "true"}
+        return Answer(HTTPStatus.ACCEPTED, view.body, headers)
+
+    async def _release(self, key: str) -> None:
+        try:
+            await self._threads.run(self._store.release_key, key)
+        except StoreUnavailable:
+            _log.warning("An Idempotency-Key could not be released; it is free again in a minute.")
+
+    async def _keep(self, key: str, answer: Answer) -> None:
+        try:
+            await self._threads.run(self._store.store_answer, key, answer.status, answer.headers, answer.body)
+        except StoreUnavailable:
+            _log.warning("An answer could not be kept; the job answers for itself when the key comes again.")
+
+
+def _all_findings(checked: Checked, proven: list[Finding]) -> list[Finding]:
+    """Those of the check and of the proof. Raises InvalidSpec when one of them is an error."""
+    findings = [*checked.findings, *proven]
+    if any(finding.severity is Severity.ERROR for finding in findings):
+        raise InvalidSpec(findings)
+    return findings
+
+
+def _new_job(checked: Checked, findings: tuple[Finding, ...]) -> NewJob:
+    spec = checked.spec
+    return NewJob(
+        id=new_job_id(),
+        spec=spec,
+        created_at=datetime.now(UTC),
+        name=spec["name"],
+        metadata=spec["metadata"],
+        findings=findings,
+        priority=spec["priority"],
+        needs_gpu=spec["resources"]["gpu"],
+    )
