@@ -4,6 +4,7 @@ YAML is read by the rules of version 1.2's core schema, so that `1e-3` is a numb
 keys that stand twice are refused. Leaves what a spec means to the service.
 """
 
+import json
 import re
 import sys
 from collections.abc import Iterator
@@ -85,20 +86,37 @@ def read_spec(path: str) -> SpecFile:
 
 def parse_spec(text: str, name: str) -> SpecFile:
     """A spec from its text. Raises UnreadableSpec, with the place."""
-    # JSON may be indented with tabs, YAML may not; inside strings JSON has none.
-    source = text.replace("\t", " ") if text.lstrip().startswith("{") else text
     try:
-        root = yaml.compose(source, Loader=_CoreLoader)
-        document = _Values(name, text).value_of(root) if root is not None else None
-    except yaml.MarkedYAMLError as error:
-        raise _unreadable(error, name, text) from error
-    except yaml.YAMLError as error:
-        raise UnreadableSpec(str(error), file=name) from error
+        root, document = _composed(text, name), _as_json(text)
+        if root is not None:
+            # Also for JSON, whose own reader takes the last of two equal keys without a word.
+            values = _Values(name, text).value_of(root)
+            document = values if document is None else document
     except RecursionError as error:
         raise UnreadableSpec("This is nested too deeply.", file=name) from error
     if root is None or not isinstance(document, dict):
         raise UnreadableSpec("A spec is a mapping: `dataset: …`, `model: …`, and so on.", file=name)
     return SpecFile(name, text, document, root)
+
+
+def _composed(text: str, name: str) -> yaml.Node | None:
+    # JSON may be indented with tabs, YAML may not; inside strings JSON has none.
+    source = text.replace("\t", " ") if text.lstrip().startswith("{") else text
+    try:
+        root: yaml.Node | None = yaml.compose(source, Loader=_CoreLoader)
+    except yaml.MarkedYAMLError as error:
+        raise _unreadable(error, name, text) from error
+    except yaml.YAMLError as error:
+        raise UnreadableSpec(str(error), file=name) from error
+    return root
+
+
+def _as_json(text: str) -> Any:
+    """The value where the text is JSON, None where it is not: YAML reads some of its escapes differently."""
+    try:
+        return json.loads(text)
+    except ValueError:
+        return None
 
 
 class _CoreLoader(yaml.SafeLoader):
