@@ -9,15 +9,24 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from hornbeam.components.json_types import (
+    NOTHING_PLAIN,
+    choice,
+    either,
+    integer,
+    list_of,
+    margin,
+    number,
+    optional,
+    text,
+    window,
+)
 from schemas.catalog import ComponentKind
 from schemas.strict import JsonObject
 
 _SEED_LIMIT = 2**32 - 1
 _INT64 = 2**63 - 1
 _MOST_STEPS = 10**12
-
-NOTHING_PLAIN: JsonObject = {"not": {}}
-"""The schema of a parameter that takes components only."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,69 +35,6 @@ class Annotation:
 
     schema: JsonObject
     accepts: tuple[ComponentKind, ...] = ()
-
-
-def integer(minimum: int | None = None, maximum: int | None = None) -> JsonObject:
-    """An integer. Where there is no maximum the service's largest dimension is one."""
-    return _bounded("integer", minimum=minimum, maximum=maximum)
-
-
-def number(
-    minimum: float | None = None,
-    maximum: float | None = None,
-    *,
-    above: float | None = None,
-    below: float | None = None,
-) -> JsonObject:
-    """A number; `above` and `below` are bounds that it may not reach."""
-    return _bounded("number", minimum=minimum, maximum=maximum, exclusiveMinimum=above, exclusiveMaximum=below)
-
-
-def choice(*values: str | bool | int | None) -> JsonObject:
-    """One of some values."""
-    return {"enum": list(values)}
-
-
-def text(longest: int = 256, pattern: str | None = None) -> JsonObject:
-    """A string."""
-    schema: JsonObject = {"type": "string", "maxLength": longest}
-    return schema if pattern is None else {**schema, "pattern": pattern}
-
-
-def list_of(items: JsonObject, least: int = 1, most: int | None = None) -> JsonObject:
-    """A list."""
-    schema: JsonObject = {"type": "array", "items": items, "minItems": least}
-    return schema if most is None else {**schema, "maxItems": most}
-
-
-def either(*schemas: JsonObject) -> JsonObject:
-    """Any of some schemas."""
-    return {"anyOf": list(schemas)}
-
-
-def optional(schema: JsonObject) -> JsonObject:
-    """The schema, or null."""
-    if "enum" in schema:
-        return {"enum": [*schema["enum"], None]}
-    options = schema.get("anyOf", [schema])
-    return {"anyOf": [*options, {"type": "null"}]}
-
-
-def window(rank: int, minimum: int = 1) -> JsonObject:
-    """One integer for all axes, or one for each."""
-    return either(integer(minimum), list_of(integer(minimum), rank, rank))
-
-
-def margin(rank: int) -> JsonObject:
-    """What is cut off or added at each end of each axis: one integer, one for each axis, or one for each end."""
-    ends = list_of(integer(0), 2, 2)
-    if rank == 1:
-        return either(integer(0), ends)
-    return either(integer(0), list_of(either(integer(0), ends), rank, rank))
-
-
-def _bounded(kind: str, **bounds: float | None) -> JsonObject:
-    return {"type": kind, **{name: value for name, value in bounds.items() if value is not None}}
 
 
 _BOOLEAN: JsonObject = {"type": "boolean"}
@@ -354,7 +300,6 @@ BY_COMPONENT: Mapping[str, JsonObject] = {
     "FBetaScore.threshold": optional(_FRACTION),
     "GroupNormalization.groups": either(integer(1), choice(-1)),
     "Hashing.mask_value": optional(either(integer(), text())),
-    "Hashing.salt": optional(_SALT),
     "HashedCrossing.output_mode": choice("int", "one_hot"),
     "IntegerLookup.mask_token": optional(integer(-_INT64, _INT64)),
     "IntegerLookup.oov_token": integer(-_INT64, _INT64),
@@ -403,32 +348,8 @@ BY_COMPONENT: Mapping[str, JsonObject] = {
 }
 """Types of single parameters, where their name means something else elsewhere."""
 
-_WINDOWS: Mapping[str, JsonObject] = {
-    "kernel_size": {"minimum": 1},
-    "strides": {"minimum": 1},
-    "pool_size": {"minimum": 1},
-    "dilation_rate": {"minimum": 1},
-    "size": {"minimum": 1},
-    "output_size": {"minimum": 1},
-    "output_padding": {"minimum": 0},
-}
-
-NEEDED: frozenset[str] = frozenset(
-    {
-        # Without it there is no single number to report.
-        "F1Score.average",
-        "FBetaScore.average",
-        # Without it Keras raises, or waits for an `adapt()` that no job calls.
-        "CategoryEncoding.num_tokens",
-        "Discretization.bin_boundaries",
-        "IntegerLookup.vocabulary",
-        "Normalization.mean",
-        "Normalization.variance",
-        "StringLookup.vocabulary",
-        "TextVectorization.vocabulary",
-    }
-)
-"""Parameters that Keras gives a default with which a job can do nothing."""
+_WINDOWS = frozenset({"dilation_rate", "kernel_size", "output_size", "pool_size", "size", "strides"})
+"""One integer, or one for each axis of the component."""
 
 
 def annotate(component: str, parameter: str, default: Any) -> Annotation:
@@ -452,8 +373,10 @@ def annotate(component: str, parameter: str, default: Any) -> Annotation:
         return SUFFIXES[suffix]
     if parameter == "cropping":
         return Annotation(margin(_rank(component)))
+    if parameter == "output_padding":
+        return Annotation(optional(window(_rank(component), 0)))
     if parameter in _WINDOWS:
-        schema = window(_rank(component), **_WINDOWS[parameter])
+        schema = window(_rank(component))
         return Annotation(optional(schema) if default is None else schema)
     raise LookupError(f"{component}.{parameter} (default {default!r}) has no type: add it to annotations.py")
 

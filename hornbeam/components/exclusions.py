@@ -1,4 +1,4 @@
-"""What of Keras a spec may not name, and why: components, and parameters of components that are otherwise fine.
+"""What of Keras a spec may not name, and why: components, parameters, and defaults that lead nowhere.
 
 Most reasons are safety's: client JSON must never become code, a file path or a network address.
 """
@@ -72,6 +72,19 @@ PARAMETERS: Mapping[str, str] = {
     "return_state": "A model here has one output.",
 }
 """Reasons by parameter name, or by `Component.parameter`. Metrics get a `name` of another kind."""
+
+DEFAULTS: Mapping[str, str] = {
+    "CategoryEncoding.num_tokens": "Keras raises without it.",
+    "Discretization.bin_boundaries": "Without it the layer waits for `adapt()`, which no job calls.",
+    "F1Score.average": "Without it there is a number for each class, and no single one to report.",
+    "FBetaScore.average": "Without it there is a number for each class, and no single one to report.",
+    "IntegerLookup.vocabulary": "Without it the layer waits for `adapt()`, which no job calls.",
+    "Normalization.mean": "Without it the layer waits for `adapt()`, which no job calls.",
+    "Normalization.variance": "Without it the layer waits for `adapt()`, which no job calls.",
+    "StringLookup.vocabulary": "Without it the layer waits for `adapt()`, which no job calls.",
+    "TextVectorization.vocabulary": "Without it the layer waits for `adapt()`, which no job calls.",
+}
+"""Parameters that Keras lets one leave out and a spec must give, with the reason."""
 
 PLAIN_ACTIVATIONS_WITH_PARAMETERS = frozenset({"elu", "leaky_relu", "relu", "softmax"})
 """Activations whose parameters a saved model can hold, through the layer of the same kind."""

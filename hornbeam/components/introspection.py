@@ -15,14 +15,14 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from hornbeam.components import annotations, exclusions
+from hornbeam.components import annotations, exclusions, json_types
 from hornbeam.components.annotations import Annotation
 from hornbeam.components.catalog import CATALOG_PATH
 from hornbeam.components.docstrings import Docs, parse
 from hornbeam.components.naming import snake_case
 from schemas.catalog import Catalogue, ComponentEntry, ComponentKind, LeftOut, Parameter
 
-_METRIC_NAME = annotations.text(64, r"^[A-Za-z][A-Za-z0-9_]*$")
+_METRIC_NAME = json_types.text(64, r"^[A-Za-z][A-Za-z0-9_]*$")
 _NOT_COMPONENTS = frozenset({"InputSpec"})
 _RESOLVED_BY_KERAS = {
     "accuracy": "BinaryAccuracy, CategoricalAccuracy or SparseCategoricalAccuracy, by the shapes of labels and output.",
@@ -177,7 +177,7 @@ def _takes_any(component: Any) -> bool:
 
 
 def _parameter(component: str, parameter: inspect.Parameter, docs: Docs) -> Parameter:
-    needed = parameter.default is parameter.empty or f"{component}.{parameter.name}" in annotations.NEEDED
+    needed = parameter.default is parameter.empty or f"{component}.{parameter.name}" in exclusions.DEFAULTS
     default = parameter.empty if needed else _as_json(parameter.default)
     annotation: Annotation = annotations.annotate(component, parameter.name, default)
     return Parameter(

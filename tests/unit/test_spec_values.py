@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
-from hornbeam.components import annotations
+from hornbeam.components import json_types
 from hornbeam.components.catalog import load_catalogue
 from hornbeam.specs.values import fits, in_words, integers_without_maximum, mismatch
 
@@ -69,40 +69,40 @@ def test_every_schema_can_be_said_in_words(schema):
 @pytest.mark.parametrize(
     ("schema", "value", "message", "suggestion"),
     [
-        (annotations.integer(1), 0, "must be an integer of at least 1, not 0", None),
-        (annotations.integer(1), True, "must be an integer of at least 1, not true", None),
-        (annotations.integer(1), 1.0, "must be an integer of at least 1, not 1.0", None),
+        (json_types.integer(1), 0, "must be an integer of at least 1, not 0", None),
+        (json_types.integer(1), True, "must be an integer of at least 1, not true", None),
+        (json_types.integer(1), 1.0, "must be an integer of at least 1, not 1.0", None),
         (
-            annotations.integer(1),
+            json_types.integer(1),
             "10",
             "must be an integer of at least 1, not the text '10'",
             "Write 10 without quotes.",
         ),
-        (annotations.number(0, 1), 1.5, "must be a number from 0 to 1, not 1.5", None),
-        (annotations.number(above=0), 0, "must be a number above 0, not 0", None),
-        (annotations.number(), math.nan, "must be a number, not NaN", None),
+        (json_types.number(0, 1), 1.5, "must be a number from 0 to 1, not 1.5", None),
+        (json_types.number(above=0), 0, "must be a number above 0, not 0", None),
+        (json_types.number(), math.nan, "must be a number, not NaN", None),
         (
-            annotations.choice("valid", "same"),
+            json_types.choice("valid", "same"),
             "sane",
             "must be 'valid' or 'same', not the text 'sane'",
             "Did you mean 'same'?",
         ),
-        (annotations.choice(True, "auto"), 1, "must be true or 'auto', not 1", None),
-        (annotations.window(2), [3], "must be a list of 2 integers of at least 1, not a list of 1", None),
+        (json_types.choice(True, "auto"), 1, "must be true or 'auto', not 1", None),
+        (json_types.window(2), [3], "must be a list of 2 integers of at least 1, not a list of 1", None),
         (
-            annotations.window(2),
+            json_types.window(2),
             {},
             "must be an integer of at least 1 or a list of 2 integers of at least 1, not an object",
             None,
         ),
         (
-            annotations.optional(annotations.integer(1)),
+            json_types.optional(json_types.integer(1)),
             "None",
             "must be an integer of at least 1 or null, not the text 'None'",
             "Write null without quotes.",
         ),
         ({"type": "boolean"}, "True", "must be true or false, not the text 'True'", "Write true without quotes."),
-        (annotations.text(4), "too long", "must be text of at most 4 characters, not the text 'too long'", None),
+        (json_types.text(4), "too long", "must be text of at most 4 characters, not the text 'too long'", None),
     ],
 )
 def test_what_is_wrong_is_said_in_english(schema, value, message, suggestion):
@@ -113,24 +113,24 @@ def test_what_is_wrong_is_said_in_english(schema, value, message, suggestion):
 
 
 def test_yaml_reads_1e_3_as_text_and_that_is_said():
-    assert "Write 0.001 without quotes. YAML" in mismatch(annotations.number(), "1e-3").suggestion
+    assert "Write 0.001 without quotes. YAML" in mismatch(json_types.number(), "1e-3").suggestion
 
 
 def test_the_place_in_a_list_is_told():
-    problem = mismatch(annotations.margin(2), [[1, 2], [3, "x"]])
+    problem = mismatch(json_types.margin(2), [[1, 2], [3, "x"]])
 
     assert problem.path == (1, 1)
     assert problem.is_type
 
 
 def test_a_pattern_must_match_to_the_very_end():
-    schema = annotations.text(64, r"^[a-z]+$")
+    schema = json_types.text(64, r"^[a-z]+$")
 
     assert fits(schema, "abc")
     assert not fits(schema, "abc\n")
 
 
 def test_integers_without_a_bound_of_their_own_are_found():
-    assert list(integers_without_maximum(annotations.window(2), [3, 4])) == [((0,), 3), ((1,), 4)]
-    assert list(integers_without_maximum(annotations.integer(0, 9), 3)) == []
-    assert list(integers_without_maximum(annotations.optional(annotations.integer()), None)) == []
+    assert list(integers_without_maximum(json_types.window(2), [3, 4])) == [((0,), 3), ((1,), 4)]
+    assert list(integers_without_maximum(json_types.integer(0, 9), 3)) == []
+    assert list(integers_without_maximum(json_types.optional(json_types.integer()), None)) == []
