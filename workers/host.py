@@ -51,10 +51,10 @@ class Host:
         """
         self.worker_id = new_worker_id()
         self._settings, self._queue, self._on_fatal = settings, queue, on_fatal
-        self._launcher = ZygoteLauncher(entry=entry)
+        self._gpus = find_gpus()
+        self._launcher = ZygoteLauncher(entry=entry, has_gpu=bool(self._gpus))
         self._draining = Draining(settings.drain_seconds)
         self._desk = ProofDesk(settings)
-        self._gpus = find_gpus()
         self._parts: Parts | None = None
         self._is_ready = threading.Event()
 

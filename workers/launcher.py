@@ -38,19 +38,19 @@ _SET = {
     "OPENBLAS_NUM_THREADS": "1",
     "TF_FORCE_GPU_ALLOW_GROWTH": "true",
     "XLA_PYTHON_CLIENT_PREALLOCATE": "false",
-    # Lines about missing GPUs and CPU features at each import.
-    "TF_CPP_MIN_LOG_LEVEL": "2",
 }
 
 
-def cleared_environment(environment: Mapping[str, str]) -> dict[str, str]:
+def cleared_environment(environment: Mapping[str, str], *, has_gpu: bool = False) -> dict[str, str]:
     """What a trainer may know of the worker's environment: no addresses, no credentials."""
+    # Without a GPU, TensorFlow calls it an error in each job's log that there is none.
+    logging = {"TF_CPP_MIN_LOG_LEVEL": "2" if has_gpu else "3"}
     kept = {
         name: value
         for name, value in environment.items()
         if name in ENVIRONMENT_KEPT or name.startswith(ENVIRONMENT_KEPT_PREFIXES)
     }
-    return {**_SET, **kept, "OPENBLAS_NUM_THREADS": "1", "MPLBACKEND": "Agg"}
+    return {**_SET, **logging, **kept, "OPENBLAS_NUM_THREADS": "1", "MPLBACKEND": "Agg"}
 
 
 class LaunchFailed(HornbeamError):

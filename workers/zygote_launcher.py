@@ -33,13 +33,14 @@ _log = logging.getLogger(__name__)
 class ZygoteLauncher(Launcher):
     """Forks children from a zygote, and keeps the zygote alive."""
 
-    def __init__(self, *, entry: str = "workers.warm") -> None:
+    def __init__(self, *, entry: str = "workers.warm", has_gpu: bool = False) -> None:
         """Prepare; nothing starts before `start`.
 
         Args:
             entry: The module whose import warms the zygote up, with the functions `run` and `prove`.
+            has_gpu: Whether TensorFlow's words about GPUs are worth a line in the logs.
         """
-        self._entry = entry
+        self._entry, self._has_gpu = entry, has_gpu
         self._numbers = itertools.count(1)
         self._lock = threading.Lock()
         self._children: dict[int, Child] = {}
@@ -138,7 +139,7 @@ class ZygoteLauncher(Launcher):
         command = [sys.executable, "-m", "workers.zygote", "--entry", self._entry]
         return subprocess.Popen(
             [*command, "--socket", str(descriptor), "--parent", str(os.getpid())],
-            env=cleared_environment(os.environ),
+            env=cleared_environment(os.environ, has_gpu=self._has_gpu),
             stdin=subprocess.DEVNULL,
             pass_fds=[descriptor],
             start_new_session=True,

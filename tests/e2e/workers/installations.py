@@ -1,5 +1,6 @@
 """An installation of real parts for tests of the worker: Valkey, SQLite, a directory, Celery workers as processes."""
 
+import asyncio
 import os
 import subprocess
 import sys
@@ -12,7 +13,8 @@ from typing import Any
 from hornbeam.jobs.identifiers import new_job_id
 from hornbeam.jobs.lifecycle import TERMINAL
 from hornbeam.jobs.record import JobRecord, NewJob
-from hornbeam.queue.celery import CeleryQueue, make_celery
+from hornbeam.queue.base import ProofAnswer
+from hornbeam.queue.celery import CeleryPlanner, CeleryQueue, make_celery
 from hornbeam.queue.embedded import EmbeddedServer
 from hornbeam.queue.live import RedisLive
 from hornbeam.settings import Settings
@@ -150,6 +152,18 @@ class Installation:
 
     def logged(self, job_id: str) -> list[str]:
         return [line.text for line in self.store.logs(job_id)]
+
+    def prove(self, *specs: dict[str, Any], timeout: float = 5.0) -> list[ProofAnswer | None]:
+        """What the planner answers to specs that it is asked about at once."""
+
+        async def main() -> list[ProofAnswer | None]:
+            planner = CeleryPlanner(make_celery(self.settings), self.settings)
+            try:
+                return await asyncio.gather(*(planner.prove(spec, timeout=timeout) for spec in specs))
+            finally:
+                await planner.aclose()
+
+        return asyncio.run(main())
 
     def close(self) -> None:
         for worker in self.workers:
