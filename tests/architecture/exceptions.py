@@ -1,14 +1,16 @@
 """What may exceed the limits, by name and number. A number is a ceiling; an entry that nothing needs fails a test."""
 
-LONG_FILES: dict[str, int] = {
-    "hornbeam/components/annotations.py": 480,  # a table: what Keras does not say of its parameters
-}
+LONG_FILES: dict[str, int] = {}
 """Lines."""
 
 LONG_FUNCTIONS: dict[str, int] = {}
 """Lines without the docstring."""
 
-MANY_PARAMETERS: dict[str, int] = {}
+MANY_PARAMETERS: dict[str, int] = {
+    # FastAPI: each is a parameter of the query or a header.
+    "service/routes/events.py::list_events": 7,
+    "service/routes/jobs.py::list_jobs": 7,
+}
 
 FUNCTION_LEVEL_IMPORTS: dict[str, frozenset[str]] = {
     # An extra, and slow to import.

@@ -13,6 +13,12 @@ HTTP = {
 }
 """Problems that are HTTP's own, before any of our business."""
 
+SERVICE = {
+    (500, "service.bug"): "A bug in the service, whose log has the details.",
+    (503, "service.not_ready"): "`/readyz`: something is missing; `errors` says what.",
+}
+"""Problems of the service as a whole."""
+
 FINDINGS = {
     "activation.parameters": "The activation's parameters cannot be changed here.",
     "batch_size.larger_than_data": "A batch holds more rows than there are: an epoch is one step.",
@@ -79,6 +85,7 @@ FINDINGS = {
     "split.needs_classes": "A stratified split of a dataset for regression.",
     "split.too_few_rows": "A part of the split would have too few rows.",
     "training.non_finite_metric": "A metric became NaN or infinite.",
+    "worker.none_alive": "`/readyz`: no train worker was heard of lately.",
 }
 """Findings: in `errors` of a 422, in `findings` of an accepted job, in its `error` where only the worker found it."""
 

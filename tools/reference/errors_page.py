@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from service.problems import CODE_OF, STATUS_OF
-from tools.reference.codes import FINDINGS, HTTP, JOB_ERRORS
+from tools.reference.codes import FINDINGS, HTTP, JOB_ERRORS, SERVICE
 from tools.reference.markdown import note, table
 
 _INTRODUCTION = """\
@@ -22,7 +22,8 @@ _FINDINGS = """
 
 A finding is an `error`, which refuses the spec, or a `warning` or `info`, which goes with the accepted job. One answer
 has all findings. What only shows when the model is built fails the job, under the same code, where no planner was there
-to find it.
+to find it. A parameter of the query, the path or a header that is wrong is a finding too: `parameter.` and the type of
+pydantic's error.
 """
 
 _JOBS = """
@@ -53,7 +54,7 @@ def render() -> str:
 def _problems() -> Iterator[tuple[str, str, str]]:
     of_http = {(status, code): HTTP[code] for status, code in CODE_OF.items()}
     ours = {(int(status), error.code): (error.__doc__ or "").split("\n")[0] for error, status in STATUS_OF.items()}
-    for (status, code), meaning in sorted({**of_http, **ours}.items()):
+    for (status, code), meaning in sorted({**of_http, **SERVICE, **ours}.items()):
         yield str(status), f"`{code}`", meaning
 
 
