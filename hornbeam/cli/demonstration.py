@@ -26,6 +26,7 @@ from hornbeam.embedded.background import BackgroundStack
 from hornbeam.embedded.child import Part
 from hornbeam.errors import HornbeamError
 from hornbeam.settings import Settings
+from schemas.checkpoints import ArtifactKind
 from schemas.jobs import Job, JobStatus
 
 SPEC = "digits-lstm.yaml"
@@ -114,7 +115,8 @@ def _train(steps: Steps, client: Hornbeam) -> Job:
 
 
 def _save(steps: Steps, client: Hornbeam, job: Job, to: Path) -> None:
-    for artifact in client.jobs.artifacts(job.id):
+    first = (ArtifactKind.MODEL, ArtifactKind.CURVES)
+    for artifact in sorted(client.jobs.artifacts(job.id), key=lambda artifact: artifact.kind not in first):
         saved = client.jobs.download_artifact(job.id, artifact.name, to / artifact.name)
         steps.done(f"saved {saved}  {wording.size(artifact.size_bytes)}")
 

@@ -10,6 +10,7 @@ from hornbeam.cli.specfiles import Place, SpecFile, UnreadableSpec
 from hornbeam.errors import HornbeamError, InvalidSpec
 from schemas.problems import Finding, Severity
 
+_ABOUT_A_NAME = {"field.unknown", "parameter.unknown"}
 _STYLE = {Severity.ERROR: "bold red", Severity.WARNING: "bold yellow", Severity.INFO: "bold cyan"}
 
 
@@ -34,7 +35,7 @@ def print_findings(console: Console, findings: Sequence[Finding], spec: SpecFile
         if spec is None:
             console.print(Text(f"  --> {finding.pointer or 'the whole spec'}", style="dim"))
         else:
-            place = spec.locate(finding.pointer, key=_is_about_the_name(finding))
+            place = _place(finding, spec)
             _excerpt(console, spec.name, spec.text.splitlines(), place, finding.pointer)
         if finding.suggestion:
             _help(console, finding.suggestion)
@@ -53,9 +54,11 @@ def error_json(error: HornbeamError) -> str:
     )
 
 
-def _is_about_the_name(finding: Finding) -> bool:
-    """Whether the key is wrong and not its value, as with an unknown field or parameter."""
-    return finding.code.endswith((".unknown", ".forbidden")) and not finding.pointer.endswith("/type")
+def _place(finding: Finding, spec: SpecFile) -> Place:
+    """What to underline: of a component of an unknown type the type, of an unknown field its name."""
+    if finding.code == "component.unknown":
+        return spec.locate(f"{finding.pointer}/type")
+    return spec.locate(finding.pointer, key=finding.code in _ABOUT_A_NAME)
 
 
 def _headline(console: Console, severity: Severity, message: str, code: str) -> None:

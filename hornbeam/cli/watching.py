@@ -54,9 +54,9 @@ class LivePicture:
     """A table that grows by a line per epoch, and a bar below it."""
 
     def __init__(self, console: Console) -> None:
-        self._live = Live(console=console, refresh_per_second=8, transient=True, get_renderable=self._picture)
         self._course = Course()
         self._spinner = Spinner("dots", style="cyan")
+        self._live = Live(console=console, refresh_per_second=8, transient=True, get_renderable=self._picture)
 
     def show(self, event: Event, course: Course) -> None:  # noqa: ARG002 - the course knows all
         """See Display."""
