@@ -25,6 +25,7 @@ from schemas.training import JobSpec
 
 _SEEDS = 2**32
 _MOST_LAYERS = 1000
+_MOST_AXES = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +90,8 @@ def _components_in(document: Mapping[str, Any]) -> Iterator[tuple[ComponentKind,
         if isinstance(value, str):
             yield kind, value, where
         elif isinstance(value, dict) and isinstance(value.get("type"), str):
-            yield kind, {name: item for name, item in value.items() if name != "input_shape"}, where
+            first = where == "/model/layers/0"
+            yield kind, {name: item for name, item in value.items() if not (first and name == "input_shape")}, where
 
 
 def _take_input_shape(model: dict[str, Any], report: Report) -> tuple[list[int] | None, str]:
@@ -97,7 +99,7 @@ def _take_input_shape(model: dict[str, Any], report: Report) -> tuple[list[int] 
     first = model["layers"][0]
     where = "/model/layers/0/input_shape"
     shape = first.get("input_shape")
-    if not isinstance(shape, list) or not all(type(size) is int and size > 0 for size in shape):
+    if not isinstance(shape, list) or len(shape) > _MOST_AXES or not all(type(n) is int and n > 0 for n in shape):
         return model["input_shape"], "/model/input_shape"
     del first["input_shape"]
     if model["input_shape"] not in (None, shape):

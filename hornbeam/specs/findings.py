@@ -7,7 +7,7 @@ from hornbeam.errors import InvalidSpec
 from schemas.problems import Finding, Severity
 
 MOST_FINDINGS = 100
-"""More are counted and not kept: a body may hold 100,000 mistakes, and nobody reads past the first hundred."""
+"""The search ends there: a body may hold 100,000 mistakes, and nobody reads past the first hundred."""
 
 
 def pointer(*parts: str | int) -> str:
@@ -26,7 +26,6 @@ class Report:
     def __init__(self, document: Any, blemishes: Iterable[Finding] = ()) -> None:
         self._document = document
         self._findings: list[Finding] = []
-        self._unkept = 0
         self._settled: frozenset[str] = frozenset()
         self.add(blemishes)
         self._settled = frozenset(finding.pointer for finding in self._findings)
@@ -43,14 +42,14 @@ class Report:
 
     @property
     def findings(self) -> tuple[Finding, ...]:
-        """All findings, and one more that counts those that were not kept."""
-        if not self._unkept:
+        """All findings; once there are too many, also one that says so."""
+        if not self.full:
             return tuple(self._findings)
         rest = Finding(
             severity=Severity.INFO,
             pointer="",
             code="findings.more",
-            message=f"There are {self._unkept} more findings, which are not listed.",
+            message=f"No more than {MOST_FINDINGS} findings are listed; there may be others.",
         )
         return (*self._findings, rest)
 
@@ -74,10 +73,9 @@ class Report:
         Values that are no JSON (`blemishes`) are reported as that alone.
         """
         for finding in findings:
-            if finding.pointer in self._settled:
-                continue
             if self.full:
-                self._unkept += 1
+                return
+            if finding.pointer in self._settled:
                 continue
             where = self._nearest(finding.pointer)
             self._findings.append(

@@ -4,6 +4,7 @@ Duplicate keys, NaN, numbers out of range and text that no database takes are re
 what the document should contain to `hornbeam.specs.shape`.
 """
 
+import itertools
 import json
 import math
 import re
@@ -12,7 +13,7 @@ from collections.abc import Iterator
 from typing import Any, Protocol
 
 from hornbeam.errors import InvalidSpec
-from hornbeam.specs.findings import pointer
+from hornbeam.specs.findings import MOST_FINDINGS, pointer
 from hornbeam.specs.wording import quoted
 from schemas.problems import Finding
 
@@ -58,7 +59,7 @@ def parse_json(body: bytes, limits: Limits) -> tuple[dict[str, Any], list[Findin
     document = _decoded(body)
     if not isinstance(document, dict):
         raise _refusal("json.not_an_object", "The body must be a JSON object: {…}.")
-    return document, list(_blemishes(document, ()))
+    return document, list(itertools.islice(_blemishes(document, ()), MOST_FINDINGS + 1))
 
 
 def _refusal(code: str, message: str, suggestion: str | None = None) -> InvalidSpec:
