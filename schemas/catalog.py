@@ -1,7 +1,7 @@
 """The catalogue document: every component a spec may name, with its parameters as JSON Schema.
 
 Leaves generating it to `hornbeam.components.introspection` and checking against it to
-`hornbeam.components.checking`.
+`hornbeam.specs.checking`.
 """
 
 from enum import StrEnum

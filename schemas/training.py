@@ -1,7 +1,7 @@
 """The job spec: what a client posts to have a model trained.
 
 This is the shape only. Whether a layer exists and takes such a parameter is the catalogue's business
-(`hornbeam.components.checking`); whether the model can be built is the planner's.
+(`hornbeam.specs.checking`); whether the model can be built is the planner's.
 """
 
 from typing import Annotated, Any, Literal
