@@ -52,7 +52,13 @@ class Module:
 
 def modules(*folders: str) -> list[Module]:
     """Every Python file below these folders of the root, by name."""
-    return [Module(path) for path in files() if path.suffix == ".py" and path.relative_to(ROOT).parts[0] in folders]
+    return [module for module in _every_module() if module.path.relative_to(ROOT).parts[0] in folders]
+
+
+@functools.cache
+def _every_module() -> tuple[Module, ...]:
+    """Once, so that each is parsed once."""
+    return tuple(Module(path) for path in files() if path.suffix == ".py")
 
 
 @functools.cache
