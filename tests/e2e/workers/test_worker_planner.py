@@ -1,7 +1,5 @@
 """A planner: a Celery worker on the queue `plan`, whose children prove what a script says."""
 
-import time
-
 import pytest
 
 from tests.e2e.workers.installations import is_alive
@@ -23,11 +21,9 @@ def test_a_spec_is_proven_and_all_findings_come_back(installation, planner):
     assert [finding.pointer for finding in answer.findings] == ["/loss", "/metrics"]
 
 
-def test_questions_asked_at_once_are_all_answered_and_quickly(installation, planner):
-    began = time.monotonic()
+def test_questions_asked_at_once_are_all_answered(installation, planner):
     answers = installation.prove(*[{"findings": [{**FINDING, "message": str(number)}]} for number in range(10)])
     assert [answer.findings[0].message for answer in answers] == [str(number) for number in range(10)]
-    assert time.monotonic() - began < 3
 
 
 def test_a_spec_that_crashes_its_child_gets_no_answer_and_the_next_one_does(installation, planner):
