@@ -34,3 +34,12 @@ class AttemptContext:
     def job_id(self) -> str:
         """The job."""
         return self.claim.job.id
+
+
+def artifact_key(attempt: Attempt, name: str) -> str:
+    """Where the artifact store keeps a file of this attempt.
+
+    Each attempt has a place of its own: the file store knows no fencing token, and a late upload of a lost attempt
+    must not replace a file that its successor has put on record.
+    """
+    return f"jobs/{attempt.job_id}/artifacts/{attempt.number}/{name}"

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from hornbeam.jobs.record import ArtifactRecord, LogRecord
 from hornbeam.storage.base import Store
 from schemas.checkpoints import ArtifactKind
-from workers.attempt import AttemptContext
+from workers.attempt import AttemptContext, artifact_key
 
 NAME = "log.txt"
 _PAGE = 1000
@@ -18,7 +18,7 @@ def store_log(context: AttemptContext) -> None:
     with path.open("w", encoding="utf-8") as file:
         for line in _lines(context.parts.store, context.job_id):
             file.write(f"{line.at.isoformat(timespec='milliseconds')} {line.attempt} {line.stream}: {line.text}\n")
-    stored = context.parts.artifacts.put_file(f"jobs/{context.job_id}/artifacts/{NAME}", path)
+    stored = context.parts.artifacts.put_file(artifact_key(context.attempt, NAME), path)
     record = ArtifactRecord(
         job_id=context.job_id,
         name=NAME,

@@ -13,7 +13,7 @@ from pathlib import Path
 from hornbeam.jobs.identifiers import new_checkpoint_id
 from hornbeam.jobs.record import ArtifactRecord, CheckpointRecord, EpochRecord
 from schemas.jobs import Progress
-from workers.attempt import AttemptContext
+from workers.attempt import AttemptContext, artifact_key
 from workers.messages import (
     ArtifactSaved,
     CheckpointSaved,
@@ -156,7 +156,7 @@ class Recorder:
                 self._artifacts.delete(checkpoint.key)
 
     def _store_artifact(self, message: ArtifactSaved, path: Path) -> None:
-        key = f"jobs/{self._attempt.job_id}/artifacts/{message.name}"
+        key = artifact_key(self._attempt, message.name)
         stored = self._artifacts.put_file(key, path)
         record = ArtifactRecord(
             job_id=self._attempt.job_id,

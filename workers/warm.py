@@ -11,8 +11,8 @@ import keras
 import matplotlib.font_manager  # noqa: F401 - reads, or the first time makes, the cache of fonts
 import PIL.Image  # noqa: F401
 
-from workers.training.proof import prove
-from workers.training.run import run
+from workers.training.proof import prove  # noqa: F401 - the zygote finds both by name
+from workers.training.run import run  # noqa: F401
 from workers.training.warmup import warm_up
 
 if keras.config.backend() == "jax" and importlib.util.find_spec("tensorflow") is not None:
@@ -20,5 +20,3 @@ if keras.config.backend() == "jax" and importlib.util.find_spec("tensorflow") is
     importlib.import_module("tensorflow")
 
 warm_up()
-
-__all__ = ["prove", "run"]
