@@ -91,7 +91,10 @@ def component_table(components: Iterable[ComponentEntry]) -> Table:
     """One line per component."""
     table = _plain_table("kind", "name", "what it is")
     for component in components:
-        table.add_row(component.kind, component.name, _clipped(component.summary, 60))
+        table.add_row(component.kind, component.name, component.summary)
+    # Where there is little room, the summary gives way.
+    for column in table.columns[:2]:
+        column.min_width = max((len(str(cell)) for cell in column.cells), default=0)
     return table
 
 
