@@ -88,6 +88,10 @@ class JobStore(ABC):
         """Record a job as queued (event `job.queued`), and in the same transaction tie the reserved key to it."""
 
     @abstractmethod
+    def create_jobs(self, jobs: Sequence[NewJob]) -> list[JobRecord]:
+        """`create_job` for several at once, in one transaction: submissions that arrive together share a commit."""
+
+    @abstractmethod
     def get_job(self, job_id: str) -> JobRecord:
         """The job. Raises JobNotFound."""
 

@@ -3,13 +3,15 @@
 Leaves lists to `listing`, and what hangs on a job to `reading`.
 """
 
+from collections.abc import Sequence
+
 from sqlalchemy import Connection, bindparam, delete, func, insert, select, tuple_, update
 
 from hornbeam.errors import JobNotFound, JobNotOver, KeyInFlight
 from hornbeam.jobs.lifecycle import ACTIVE, is_terminal
 from hornbeam.jobs.record import JobRecord, NewJob, Outcome
 from hornbeam.storage.base import JobStore
-from hornbeam.storage.sql.changes import JOB_COLUMNS, LOCK, Change, append_event, refused
+from hornbeam.storage.sql.changes import ADD_EVENT, JOB_COLUMNS, LOCK, Change, refused
 from hornbeam.storage.sql.listing import pair_digest
 from hornbeam.storage.sql.part import AnyRow, Part, row_of
 from hornbeam.storage.sql.tables import jobs, keys, tags
@@ -43,16 +45,18 @@ class SqlJobs(Part, JobStore):
         """See JobStore. Raises KeyInFlight when the key is no longer this request's to use."""
         record = self._queued(job)
         with self._database.writing() as connection:
-            connection.execute(_ADD, {**row_of(record), "last_event": 1, "last_log": 0})
-            said = {"status": JobStatus.QUEUED.value, "reason": "submitted", "attempt": 0}
-            append_event(connection, job.id, 1, EventType.JOB_QUEUED, record.queued_at, said)
-            if job.metadata:
-                pairs = sorted({pair_digest(key, value) for key, value in job.metadata.items()})
-                rows = [{"pair": pair, "created_at": job.created_at, "job_id": job.id} for pair in pairs]
-                connection.execute(_ADD_TAGS, rows)
+            _add(connection, [record])
             if idempotency_key is not None:
                 _tie_key(connection, idempotency_key, job.id)
         return record
+
+    def create_jobs(self, jobs: Sequence[NewJob]) -> list[JobRecord]:
+        """See JobStore."""
+        records = [self._queued(job) for job in jobs]
+        if records:
+            with self._database.writing() as connection:
+                _add(connection, records)
+        return records
 
     def _queued(self, job: NewJob) -> JobRecord:
         now = self._now()
@@ -140,6 +144,21 @@ class SqlJobs(Part, JobStore):
         with self._database.reading() as connection:
             counted = {row.status: row.jobs for row in connection.execute(_COUNT)}
         return {status: counted.get(status, 0) for status in JobStatus}
+
+
+def _add(connection: Connection, records: Sequence[JobRecord]) -> None:
+    """Write new jobs with their tags and their first events."""
+    connection.execute(_ADD, [{**row_of(record), "last_event": 1, "last_log": 0} for record in records])
+    said = {"status": JobStatus.QUEUED.value, "reason": "submitted", "attempt": 0}
+    queued = {"seq": 1, "type": EventType.JOB_QUEUED, "data": said}
+    connection.execute(ADD_EVENT, [{"job_id": record.id, "at": record.queued_at, **queued} for record in records])
+    rows = [
+        {"pair": pair, "created_at": record.created_at, "job_id": record.id}
+        for record in records
+        for pair in sorted({pair_digest(key, value) for key, value in record.metadata.items()})
+    ]
+    if rows:
+        connection.execute(_ADD_TAGS, rows)
 
 
 def _read(connection: Connection, job_id: str) -> JobRecord:

@@ -82,6 +82,24 @@ class RequestLaws(Chapter):
         assert [(t.status, t.at) for t in job.transitions] == [(JobStatus.QUEUED, clock())]
         assert [(e.seq, e.type) for e in store.events(new.id)] == [(1, EventType.JOB_QUEUED)]
 
+    def test_jobs_created_together_are_as_if_created_one_by_one(self, store: Store, clock: Clock) -> None:
+        news = [new_job(clock, metadata={"k": str(n), "team": "vision"}, priority=n) for n in range(3)]
+        created = store.create_jobs(news)
+        assert [store.get_job(new.id) for new in news] == created
+        assert [store.queue_position(new.id) for new in news] == [3, 2, 1]
+        assert [[event.type for event in store.events(new.id)] for new in news] == [[EventType.JOB_QUEUED]] * 3
+        found = store.list_jobs(JobQuery(metadata={"k": "1", "team": "vision"})).rows
+        assert [job.id for job in found] == [news[1].id]
+        assert store.create_jobs([]) == []
+
+    def test_of_jobs_created_together_all_are_there_or_none(self, store: Store, clock: Clock) -> None:
+        taken = store.create_job(new_job(clock))
+        other = new_job(clock)
+        with pytest.raises(StoreUnavailable):
+            store.create_jobs([other, new_job(clock, id=taken.id)])
+        with pytest.raises(JobNotFound):
+            store.get_job(other.id)
+
     def test_moments_come_back_in_utc_to_the_microsecond(self, store: Store, clock: Clock) -> None:
         job = store.get_job(store.create_job(new_job(clock)).id)
         assert (job.created_at, job.queued_at) == (clock(), clock())
