@@ -27,7 +27,8 @@ class StrictRoute(APIRoute):
         """FastAPI's handler, behind a look at the names in the query."""
         handle = super().get_route_handler()
         known = [str(field.alias) for field in self.dependant.query_params]
-        has_metadata = "metadata" in (self.openapi_extra or {}).get("x-deep", ())
+        documented = (self.openapi_extra or {}).get("parameters", ())
+        has_metadata = any(parameter["name"] == "metadata" for parameter in documented)
 
         async def handle_strictly(request: Request) -> Response:
             if request.scope["query_string"]:
