@@ -6,10 +6,10 @@ with NumPy, and Matplotlib draws a picture in memory.
 
 import io
 
-from hornbeam.components.catalog import load_catalogue
 from sklearn.datasets import load_iris
 from sklearn.model_selection import train_test_split
 
+from hornbeam.components.catalog import load_catalogue
 from workers.training import curves, proof, run
 
 
