@@ -39,16 +39,17 @@ def demonstrate(console: Console, to: Path, *, keep: bool) -> Job:
     """Train the example, save what came of it in `to`, measure the model. Raises HornbeamError."""
     steps = Steps(console)
     data = Path(tempfile.mkdtemp(prefix="hornbeam-demo-"))
-    job: Job | None = None
     try:
         with _on_its_own(), _interrupted_by_sigterm():
-            job = _run(steps, Settings(data_dir=data), to)
+            return _run(steps, Settings(data_dir=data), to)
+    except HornbeamError:
+        keep = True  # the logs say why
+        raise
     finally:
-        if keep or job is None:
+        if keep:
             steps.note(f"the data stays in {data}; to look at it: hornbeam up --data {data}")
         else:
             shutil.rmtree(data)
-    return job
 
 
 @dataclass

@@ -62,7 +62,7 @@ def summary_line(job: Job) -> str:
 
 def waiting_line(queue: Queue) -> str:
     """Why a job waits, and how long yet."""
-    eta = f", {wording.left(queue.eta_seconds)}" if queue.eta_seconds is not None else ""
+    eta = f", about {wording.seconds(queue.eta_seconds)} yet" if queue.eta_seconds else ""
     return f"position {queue.position}: {_WAITING.get(queue.reason, queue.reason)}{eta}"
 
 
