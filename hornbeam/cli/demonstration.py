@@ -30,7 +30,7 @@ from schemas.checkpoints import ArtifactKind
 from schemas.jobs import Job, JobStatus
 
 SPEC = "digits-lstm.yaml"
-"""A link to the file in `examples`, so that an installed package has it too."""
+"""Lies beside this module, so that an installed package has it; in `examples` there is a link to it."""
 READY_SECONDS = 180.0
 EVALUATION_SECONDS = 180.0
 
