@@ -17,6 +17,7 @@ from service.headers import Secured
 from service.instruments import Instruments, Measured, RecordCollector
 from service.parts import Parts
 from service.problems import add_handlers
+from service.recording import Recorder
 from service.stopping import Stopping
 from service.submission import Submissions
 from service.threads import Threads
@@ -66,6 +67,7 @@ def _serving(parts: Parts, instruments: Instruments) -> Iterator[Service]:
         held.enter_context(stopping.on_signals())
         fleet = Fleet(parts.store, silent_after=timedelta(seconds=parts.settings.worker_timeout_seconds))
         views = JobViews(parts.store, parts.watch, fleet, threads)
+        recorder = Recorder(parts.store, fleet, wake_ups, threads)
         collector = RecordCollector(parts.store, fleet)
         instruments.registry.register(collector)
         held.callback(instruments.registry.unregister, collector)
@@ -74,7 +76,7 @@ def _serving(parts: Parts, instruments: Instruments) -> Iterator[Service]:
             threads=threads,
             fleet=fleet,
             views=views,
-            submissions=Submissions(parts, threads, views, wake_ups),
+            submissions=Submissions(parts, threads, views, recorder),
             stopping=stopping,
             waiting=Waiting(parts.watch, stopping),
             documents=Documents(parts.catalogue),

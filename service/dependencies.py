@@ -40,8 +40,16 @@ class State(TypedDict):
     service: Service
 
 
-async def _service(request: Request) -> Service:
+def service_of(request: Request) -> Service:
+    """The service that answers this request.
+
+    For the two busiest operations: having FastAPI look for `Here` costs half of what the database does.
+    """
     return cast("Service", request.state.service)
+
+
+async def _service(request: Request) -> Service:
+    return service_of(request)
 
 
 Here = Annotated[Service, Depends(_service)]

@@ -60,6 +60,13 @@ def answer(
     }
 
 
+def if_none_match() -> dict[str, Any]:
+    """The header of the same name, for an operation that reads it by itself."""
+    description = "The `ETag` of an earlier answer: 304 when it still holds."
+    parameter = {"name": "If-None-Match", "in": "header", "required": False, "description": description}
+    return {"parameters": [{**parameter, "schema": {"type": "string"}}]}
+
+
 def deep_object(name: str, description: str) -> dict[str, Any]:
     """A query parameter of pairs, `name[key]=value`, which FastAPI has no word for."""
     schema = {"type": "object", "additionalProperties": {"type": "string"}}

@@ -1,18 +1,23 @@
 """Asks the planner for proofs, and keeps the answers: who sends an architecture again does not wait for it again."""
 
 import hashlib
-import json
 import time
 from collections import OrderedDict
 from collections.abc import Mapping
 from typing import Any
 
+from pydantic_core import to_json
+
 from hornbeam.queue.base import UNPROVEN, Planner, ProofAnswer
+from hornbeam.queue.circuit import Circuit
 from schemas.problems import Finding, Severity
 
 _KEPT = 256
 _KEPT_SECONDS = 600.0
 """Then it is asked for again: the planners may be of another version by now."""
+
+_AT_ONCE_SECONDS = 0.1
+"""Who gets no answer so soon was told that there is no planner, and need not ask again for a second."""
 
 DEFERRED = Finding(
     severity=Severity.INFO,
@@ -29,22 +34,33 @@ class Proofs:
     def __init__(self, planner: Planner, *, timeout: float) -> None:
         self._planner = planner
         self._timeout = timeout
+        self._is_alone = Circuit()
         self._answers: OrderedDict[str, tuple[float, ProofAnswer]] = OrderedDict()
 
     async def of(self, spec: Mapping[str, Any]) -> ProofAnswer | None:
         """The proof of a normalised spec, or None when no planner answers in time."""
+        if self._is_alone.is_open and not self._answers:
+            return None
         digest = proof_digest(spec)
+        asked_at = time.monotonic()
         known = self._answers.get(digest)
-        if known is not None and time.monotonic() - known[0] < _KEPT_SECONDS:
+        if known is not None and asked_at - known[0] < _KEPT_SECONDS:
             self._answers.move_to_end(digest)
             return known[1]
+        if self._is_alone.is_open:
+            return None
         answer = await self._planner.prove(spec, timeout=self._timeout)
         if answer is not None:
-            self._answers[digest] = time.monotonic(), answer
-            self._answers.move_to_end(digest)
-            while len(self._answers) > _KEPT:
-                self._answers.popitem(last=False)
+            self._keep(digest, answer)
+        elif time.monotonic() - asked_at < _AT_ONCE_SECONDS:
+            self._is_alone.failed()
         return answer
+
+    def _keep(self, digest: str, answer: ProofAnswer) -> None:
+        self._answers[digest] = time.monotonic(), answer
+        self._answers.move_to_end(digest)
+        if len(self._answers) > _KEPT:
+            self._answers.popitem(last=False)
 
 
 def proof_digest(spec: Mapping[str, Any]) -> str:
@@ -58,4 +74,5 @@ def proof_digest(spec: Mapping[str, Any]) -> str:
         "training": {**spec["training"], "seed": None},
         **dict.fromkeys(("name", "metadata", "priority")),
     }
-    return hashlib.sha256(json.dumps(looked_at, sort_keys=True).encode()).hexdigest()
+    # As fast as can be: another order of the same parameters only means another digest.
+    return hashlib.blake2b(to_json(looked_at)).hexdigest()

@@ -16,12 +16,12 @@ from hornbeam.specs.checking import Checked, check_body
 from hornbeam.storage.base import StoredAnswer
 from schemas.jobs import Proof
 from schemas.problems import Finding, Severity
-from service.jobs import job_path
+from service.jobs import job_path, to_job
 from service.parts import Parts
 from service.proofs import DEFERRED, Proofs
+from service.recording import Recorder
 from service.threads import Threads
 from service.views import JobViews
-from service.wakeups import WakeUps
 
 _SMALL = 16_384
 """Bodies up to this size are checked in a millisecond or two, for which a thread is not worth its hop."""
@@ -44,13 +44,13 @@ class Answer:
 class Submissions:
     """Takes specs in."""
 
-    def __init__(self, parts: Parts, threads: Threads, views: JobViews, wake_ups: WakeUps) -> None:
+    def __init__(self, parts: Parts, threads: Threads, views: JobViews, recorder: Recorder) -> None:
         self._settings = parts.settings
         self._catalogue = parts.catalogue
         self._store = parts.store
         self._threads = threads
         self._views = views
-        self._wake_ups = wake_ups
+        self._recorder = recorder
         self._proofs = Proofs(parts.planner, timeout=parts.settings.proof_seconds)
 
     async def submit(self, body: bytes, key: str | None = None) -> Answer:
@@ -91,10 +91,9 @@ class Submissions:
         answer = await self._proofs.of(checked.spec)
         findings = _all_findings(checked, answer.findings if answer else [DEFERRED])
         job = _new_job(checked, tuple(findings))
-        record = await self._threads.run(self._store.create_job, job, idempotency_key=key)
-        self._wake_ups.send(record.id)
-        view = await self._views.created(record)
-        return Answer(HTTPStatus.ACCEPTED, view.body, {"Location": job_path(record.id), "Retry-After": "1"})
+        record, queue = await (self._recorder.record_with_key(job, key) if key else self._recorder.record(job))
+        body = to_job(record, queue=queue).model_dump_json().encode()
+        return Answer(HTTPStatus.ACCEPTED, body, {"Location": job_path(record.id), "Retry-After": "1"})
 
     async def _check(self, body: bytes) -> Checked:
         if len(body) <= _SMALL:

@@ -5,6 +5,7 @@ changed is the job read and written out anew.
 """
 
 import hashlib
+import math
 import time
 from collections import OrderedDict
 from dataclasses import dataclass, replace
@@ -21,8 +22,8 @@ from service.threads import Threads
 _KEPT = 512
 _LARGE = 65_536
 """Jobs whose JSON is larger are written out anew for each poll: together they could fill the memory."""
-_POSITION_SECONDS = 0.5
-"""How long a place in the queue is believed: counting a queue of 100,000 takes milliseconds."""
+_FRESH_SECONDS = 0.25
+"""How long a place in the queue and live progress are believed: that often progress is reported, at most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,8 +35,8 @@ class JobView:
     progress: Progress | None
     body: bytes
     etag: str
-    placed_at: float
-    """When its place in the queue was looked up."""
+    looked_at: float
+    """When its place in the queue and its live progress were looked up; never again once it is over."""
 
     @property
     def is_terminal(self) -> bool:
@@ -53,34 +54,47 @@ class JobViews:
         self._threads = threads
         self._views: OrderedDict[str, JobView] = OrderedDict()
 
-    async def get(self, job_id: str) -> JobView:
-        """The job as it stands. Raises JobNotFound, StoreUnavailable."""
+    async def get(self, job_id: str, *, live: bool = False) -> JobView:
+        """The job as it stands; `live` asks for progress that is not even a moment old.
+
+        Raises JobNotFound, StoreUnavailable.
+        """
         known = self._views.get(job_id)
-        record, queue, placed_at = await self._threads.run(self._look, job_id, known)
-        progress = await self._watch.progress(job_id) if record.status in ACTIVE else None
-        if known and (known.record, known.queue, known.progress) == (record, queue, progress):
-            view = known if known.placed_at == placed_at else replace(known, placed_at=placed_at)
+        if known is None or await self._version(job_id) != known.record.version:
+            view = await self._read(job_id)
+        elif known.looked_at > time.monotonic() - _FRESH_SECONDS and not live:
+            return known
         else:
-            body = to_job(record, queue=queue, progress=progress).model_dump_json().encode()
-            view = JobView(record, queue, progress, body, etag_of(body), placed_at)
+            view = await self._look_around(known)
         self._keep(view)
         return view
 
-    async def created(self, record: JobRecord) -> JobView:
-        """The view of a job that was recorded just now."""
-        queue = await self._threads.run(self._place, record)
-        body = to_job(record, queue=queue).model_dump_json().encode()
-        return JobView(record, queue, None, body, etag_of(body), time.monotonic())
+    async def _version(self, job_id: str) -> int:
+        if self._store.is_local:
+            return self._store.get_version(job_id)
+        return await self._threads.run(self._store.get_version, job_id)
 
-    def _look(self, job_id: str, known: JobView | None) -> tuple[JobRecord, Queue | None, float]:
-        """The record, the same object when it has not changed, and its place in the queue."""
-        now = time.monotonic()
-        if known is None or self._store.get_version(job_id) != known.record.version:
+    async def _read(self, job_id: str) -> JobView:
+        def read() -> tuple[JobRecord, Queue | None]:
             record = self._store.get_job(job_id)
-            return record, self._place(record), now
-        if known.queue is None or now - known.placed_at < _POSITION_SECONDS:
-            return known.record, known.queue, known.placed_at
-        return known.record, self._place(known.record), now
+            return record, self._place(record)
+
+        record, queue = await self._threads.run(read)
+        return _rendered(record, queue, await self._progress(record))
+
+    async def _look_around(self, known: JobView) -> JobView:
+        """The same version of the job, whose place in the queue or live progress may be another."""
+        queue, progress = None, None
+        if known.record.status is JobStatus.QUEUED:
+            queue = await self._threads.run(self._place, known.record)
+        else:
+            progress = await self._progress(known.record)
+        if (queue, progress) == (known.queue, known.progress):
+            return replace(known, looked_at=time.monotonic())
+        return _rendered(known.record, queue, progress)
+
+    async def _progress(self, record: JobRecord) -> Progress | None:
+        return await self._watch.progress(record.id) if record.status in ACTIVE else None
 
     def _place(self, record: JobRecord) -> Queue | None:
         if record.status is not JobStatus.QUEUED:
@@ -95,6 +109,12 @@ class JobViews:
         self._views.move_to_end(view.record.id)
         if len(self._views) > _KEPT:
             self._views.popitem(last=False)
+
+
+def _rendered(record: JobRecord, queue: Queue | None, progress: Progress | None) -> JobView:
+    body = to_job(record, queue=queue, progress=progress).model_dump_json().encode()
+    looked_at = math.inf if is_terminal(record.status) else time.monotonic()
+    return JobView(record, queue, progress, body, etag_of(body), looked_at)
 
 
 def etag_of(body: bytes) -> str:

@@ -4,7 +4,6 @@ What could not be sent, or did not fit into the backlog, stays marked as unsent 
 reconciler makes up for it, and a worker that is busy takes its next job without being woken.
 """
 
-import contextlib
 import logging
 import queue
 import threading
@@ -15,7 +14,8 @@ from hornbeam.queue.base import JobQueue
 from hornbeam.storage.base import UpkeepStore
 
 _BACKLOG = 1000
-_BATCH = 100
+_MARK_SECONDS = 0.1
+"""What was sent within this time is noted together: each note waits for the disk, as submissions do."""
 _STOP_SECONDS = 3.0
 
 _log = logging.getLogger(__name__)
@@ -49,21 +49,24 @@ class WakeUps:
         self._thread.join(max(0.0, deadline - time.monotonic()))
 
     def _send_all(self) -> None:
-        is_over = False
-        while not is_over:
-            batch = self._next_batch()
-            is_over = None in batch
-            sent = [job_id for job_id in batch if job_id is not None and self._send(job_id)]
-            if sent:
+        sent: list[str] = []
+        mark_at = 0.0
+        while (job_id := self._next(mark_at - time.monotonic() if sent else None)) is not None:
+            if job_id and self._send(job_id):
+                mark_at = mark_at if sent else time.monotonic() + _MARK_SECONDS
+                sent.append(job_id)
+            if sent and time.monotonic() >= mark_at:
                 self._mark(sent)
+                sent = []
+        if sent:
+            self._mark(sent)
 
-    def _next_batch(self) -> list[str | None]:
-        """What waits, once something does."""
-        batch = [self._backlog.get()]
-        with contextlib.suppress(queue.Empty):
-            while len(batch) < _BATCH:
-                batch.append(self._backlog.get_nowait())
-        return batch
+    def _next(self, timeout: float | None) -> str | None:
+        """A job to send for; "" when none comes in time, None when there will be no more."""
+        try:
+            return self._backlog.get(timeout=timeout if timeout is None else max(0.0, timeout))
+        except queue.Empty:
+            return ""
 
     def _send(self, job_id: str) -> bool:
         try:

@@ -289,6 +289,11 @@ class IdempotencyStore(ABC):
 class Store(JobStore, AttemptStore, UpkeepStore, WorkerStore, IdempotencyStore):
     """All of it, as a deployment has it: one database."""
 
+    @property
+    def is_local(self) -> bool:
+        """Whether reading a row takes microseconds and waits for nobody, so that an event loop may do it by itself."""
+        return False
+
     @abstractmethod
     def ping(self) -> None:
         """Return when the database answers. Raises StoreUnavailable."""

@@ -25,8 +25,8 @@ from hornbeam.storage.base import JobQuery
 from schemas.jobs import Job, JobPage, JobStatus, Proof, QueueReason
 from service.bodies import read_body, require_json
 from service.conditions import matches
-from service.dependencies import Here, JobId, Service, Wait
-from service.documentation import JSON, answer, deep_object, headers
+from service.dependencies import Here, JobId, Service, Wait, service_of
+from service.documentation import JSON, answer, deep_object, headers, if_none_match
 from service.examples import JOB, PROOF, SPECS, page
 from service.jobs import to_job
 from service.routing import DEEP, problems, router
@@ -46,26 +46,23 @@ _KEY = r"^[\x21-\x7e]{1,255}$"
         304: {"description": "Nothing has changed since the answer that `If-None-Match` names."},
         **problems(JobNotFound),
     },
+    openapi_extra=if_none_match(),
     summary="Get a job",
 )
-async def get_job(
-    here: Here,
-    job_id: JobId,
-    wait: Wait = None,
-    if_none_match: Annotated[str | None, Header(description="The `ETag` of an earlier answer.")] = None,
-) -> Response:
+async def get_job(request: Request, job_id: JobId, wait: Wait = None) -> Response:
     """The job as it stands, with its live progress or its place in the queue.
 
     With `wait`, the answer comes as soon as the job is another one than the answer named by `If-None-Match` (without
     that: than it is now), at the latest after so many seconds.
     """
+    here, known = service_of(request), request.headers.get("if-none-match")
     view = await here.views.get(job_id)
-    if wait and not view.is_terminal and (if_none_match is None or matches(if_none_match, view.etag)):
+    if wait and not view.is_terminal and (known is None or matches(known, view.etag)):
         view = await _awaited(here, view, wait)
     about = {"ETag": view.etag, "Cache-Control": "no-cache"}
     if not view.is_terminal:
         about["Retry-After"] = _pause(view)
-    if matches(if_none_match, view.etag):
+    if matches(known, view.etag):
         return Response(status_code=HTTPStatus.NOT_MODIFIED, headers=about)
     return Response(view.body, headers=about, media_type=JSON)
 
@@ -93,7 +90,6 @@ async def get_job(
 )
 async def create_job(
     request: Request,
-    here: Here,
     validate_only: Annotated[bool, Query(description="Only say what a real submission would find.")] = False,
     idempotency_key: Annotated[
         str | None,
@@ -109,6 +105,7 @@ async def create_job(
 
     The job is on record once the answer is there, whether or not the broker and a worker can be reached just now.
     """
+    here = service_of(request)
     require_json(request)
     body = await read_body(request, here.parts.settings.max_body_bytes)
     if validate_only:
@@ -192,7 +189,7 @@ async def _awaited(here: Service, before: JobView, seconds: float) -> JobView:
     """The job when it is another one than before."""
     job_id = before.record.id
     return await here.waiting.until(
-        job_id, seconds, lambda: here.views.get(job_id), lambda view: view.etag != before.etag
+        job_id, seconds, lambda: here.views.get(job_id, live=True), lambda view: view.etag != before.etag
     )
 
 

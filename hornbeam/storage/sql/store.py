@@ -14,6 +14,11 @@ from hornbeam.storage.sql.workers import SqlWorkers
 class SqlStore(SqlJobs, SqlListing, SqlReading, SqlAttempts, SqlResults, SqlUpkeep, SqlWorkers, SqlIdempotency, Store):
     """The record of everything, in SQLite or PostgreSQL. `open_store` makes one."""
 
+    @property
+    def is_local(self) -> bool:
+        """See Store. SQLite's readers wait for no writer: the log is written ahead."""
+        return self._database.is_sqlite
+
     def ping(self) -> None:
         """See Store."""
         with self._database.reading() as connection:
