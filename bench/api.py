@@ -1,0 +1,223 @@
+"""Polls and submissions a second, start-up and memory of the API, beside a bare FastAPI application.
+
+    python -m bench.api
+
+Starts both as uvicorn processes, ours on SQLite with a Valkey of its own. The bare one answers with the very job that
+ours does, a pydantic model in memory. 32 connections ask them in turns; what is compared is the median of the rounds.
+No planner runs, so each submission looks for one, in vain, and is accepted unproven.
+"""
+
+import json
+import os
+import signal
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from bench.http_load import answers_per_second, get, post
+from hornbeam.components.catalog import load_catalogue
+from hornbeam.jobs.identifiers import new_job_id
+from hornbeam.jobs.record import NewJob, Outcome, Spec
+from hornbeam.queue.embedded import EmbeddedServer
+from hornbeam.queue.live import RedisLive
+from hornbeam.settings import Settings
+from hornbeam.specs.checking import check_body
+from hornbeam.storage.base import Store
+from hornbeam.storage.sql import open_store
+from schemas.jobs import JobPhase, JobStatus, Progress
+from service.examples import SPECS
+from service.jobs import to_job
+
+CONNECTIONS = 32
+SECONDS = 2.0
+ROUNDS = 5
+STARTS = 5
+POLLS_AT_LEAST = 0.4
+SUBMISSIONS_AT_LEAST = 0.15
+START_AT_MOST = 2.5
+MEGABYTES_AT_MOST = 130
+HEAVY = ("keras", "tensorflow", "jax", "numpy", "sklearn", "matplotlib")
+SPEC = SPECS["digits-lstm"]["value"]
+
+
+@dataclass(frozen=True)
+class Site:
+    """Where everything is, and how it is set up."""
+
+    folder: Path
+    settings: Settings
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What both servers are started with."""
+        return {
+            **os.environ,
+            "HORNBEAM_DATA_DIR": str(self.settings.data_dir),
+            "HORNBEAM_REDIS_URL": self.settings.redis_url.get_secret_value(),
+            "BARE_JOB": str(self.folder / "job.json"),
+        }
+
+
+@dataclass(frozen=True)
+class Server:
+    """A uvicorn process that listens on a Unix socket."""
+
+    socket: str
+    process: subprocess.Popen[bytes]
+    start_seconds: float
+
+    def answers(self, requests: list[bytes], status: int = 200) -> float:
+        """Answers a second."""
+        return answers_per_second(self.socket, requests, status, SECONDS)
+
+    def megabytes(self) -> float:
+        """Resident memory."""
+        lines = Path(f"/proc/{self.process.pid}/status").read_text().splitlines()
+        return int(next(line for line in lines if line.startswith("VmRSS")).split()[1]) / 1024
+
+
+def main() -> None:
+    """Measure, and print a table."""
+    with tempfile.TemporaryDirectory(prefix="hornbeam-bench-") as directory, ExitStack() as held:
+        folder = Path(directory)
+        valkey = EmbeddedServer(folder / "valkey")
+        valkey.start()
+        held.callback(valkey.stop)
+        settings = Settings(data_dir=folder / "data", redis_url=valkey.url)
+        store = held.enter_context(closing(open_store(settings)))
+        site = Site(folder, settings)
+        _write_example(site, store)
+        failures = [*_compare_starts(site), *_compare_rates(site, store), *_look_for_heavy_modules(site)]
+    for failure in failures:
+        print(f"MISSED: {failure}")
+    raise SystemExit(bool(failures))
+
+
+def _compare_starts(site: Site) -> Iterator[str]:
+    """How long from the start of the process to its first answer."""
+    times: dict[str, list[float]] = {"bare": [], "hornbeam": []}
+    for _ in range(STARTS):
+        for name, seconds in times.items():
+            with _server(site, name) as server:
+                seconds.append(server.start_seconds)
+    bare, ours = (statistics.median(times[name]) for name in ("bare", "hornbeam"))
+    print(f"start to first answer, median of {STARTS}")
+    print(f"  bare FastAPI                  {bare:8.2f} s")
+    print(f"  hornbeam                      {ours:8.2f} s   ratio {ours / bare:.2f}, allowed {START_AT_MOST}")
+    if ours / bare > START_AT_MOST:
+        yield "start-up"
+
+
+def _compare_rates(site: Site, store: Store) -> Iterator[str]:
+    with _server(site, "bare") as bare, _server(site, "hornbeam") as ours:
+        cases: dict[str, tuple[Callable[[], float], float]] = {
+            f"polls of {status} jobs": (lambda requests=requests: ours.answers(requests), POLLS_AT_LEAST)
+            for status, requests in _polls(site, store).items()
+        }
+        submissions = [post("/v1/jobs", json.dumps(SPEC).encode())] * CONNECTIONS
+        cases["submissions, no planner"] = (lambda: ours.answers(submissions, 202), SUBMISSIONS_AT_LEAST)
+        reference = [get("/jobs/job_1")] * CONNECTIONS
+        print(f"answers a second, {CONNECTIONS} connections, median of {ROUNDS} rounds of {SECONDS:g} s")
+        for name, (measure, wanted) in cases.items():
+            pairs = [(bare.answers(reference), measure()) for _ in range(ROUNDS)]
+            base, rate = (statistics.median(rates) for rates in zip(*pairs, strict=True))
+            ratio = statistics.median(mine / theirs for theirs, mine in pairs)
+            print(f"  {name:<28}{rate:8.0f}   bare {base:6.0f}   ratio {ratio:.2f}, wanted {wanted}")
+            if ratio < wanted:
+                yield name
+        megabytes = ours.megabytes()
+        print(f"memory after that: {megabytes:.0f} MB (bare {bare.megabytes():.0f}), allowed {MEGABYTES_AT_MOST}")
+        if megabytes > MEGABYTES_AT_MOST:
+            yield "memory"
+
+
+def _look_for_heavy_modules(site: Site) -> Iterator[str]:
+    script = f"import sys, service.main; service.main.create_app(); print(*{{*{HEAVY!r}}} & sys.modules.keys())"
+    done = subprocess.run([sys.executable, "-c", script], env=site.environment, check=True, capture_output=True)
+    found = done.stdout.decode().strip()
+    print(f"heavy modules in the process: {found or 'none'}")
+    if found:
+        yield f"{found} imported"
+
+
+def _polls(site: Site, store: Store) -> dict[str, list[bytes]]:
+    """Requests for jobs of each kind, one per connection."""
+    with closing(RedisLive(site.settings)) as live:
+        made = {status: [_job(store, live, status) for _ in range(CONNECTIONS)] for status in ("running", "succeeded")}
+    made["queued"] = [_create(store) for _ in range(CONNECTIONS)]
+    return {status: [get(f"/v1/jobs/{job_id}") for job_id in ids] for status, ids in made.items()}
+
+
+def _create(store: Store) -> str:
+    return store.create_job(NewJob(id=new_job_id(), spec=_normalised(), created_at=datetime.now(UTC))).id
+
+
+def _job(store: Store, live: RedisLive, status: str) -> str:
+    job_id = _create(store)
+    claim = store.claim("wrk_bench", has_gpu=False, lease_seconds=3600)
+    if claim is None or claim.job.id != job_id:
+        raise SystemExit("another job was claimed")
+    store.set_phase(claim.attempt, JobPhase.TRAINING)
+    if status == "running":
+        progress = Progress(percent=41, epoch=5, epochs=10, step=3, steps_per_epoch=45, eta_seconds=12.4)
+        live.publish_progress(job_id, progress)
+    else:
+        store.finish(claim.attempt, Outcome(JobStatus.SUCCEEDED, "completed"))
+    return job_id
+
+
+def _write_example(site: Site, store: Store) -> None:
+    """Have the bare application answer with a job of ours."""
+    job = store.get_job(_create(store))
+    store.request_cancel(job.id, "an example")
+    (site.folder / "job.json").write_text(to_job(job).model_dump_json())
+
+
+def _normalised() -> Spec:
+    body = json.dumps(SPEC).encode()
+    return check_body(body, load_catalogue(), Settings()).spec
+
+
+@contextmanager
+def _server(site: Site, name: str) -> Iterator[Server]:
+    """The bare application or ours, from its start to its end."""
+    application = {"bare": "bench.bare_app:create_app", "hornbeam": "service.main:create_app"}[name]
+    path = {"bare": "/jobs/job_1", "hornbeam": "/healthz"}[name]
+    address = str(site.folder / f"{name}.sock")
+    command = [sys.executable, "-m", "uvicorn", "--factory", application, "--uds", address]
+    began = time.perf_counter()
+    with (site.folder / f"{name}.log").open("wb") as log:
+        process = subprocess.Popen(
+            [*command, "--no-access-log", "--log-level", "warning"], env=site.environment, stdout=log, stderr=log
+        )
+        try:
+            while not _answers(address, path):
+                if process.poll() is not None:
+                    raise SystemExit(Path(log.name).read_text())
+                time.sleep(0.005)
+            yield Server(address, process, time.perf_counter() - began)
+        finally:
+            process.send_signal(signal.SIGTERM)
+            process.wait(20)
+
+
+def _answers(address: str, path: str) -> bool:
+    with socket.socket(socket.AF_UNIX) as client:
+        try:
+            client.connect(address)
+            client.sendall(get(path))
+            return client.recv(64).startswith(b"HTTP/1.1 200")
+        except OSError:
+            return False
+
+
+if __name__ == "__main__":
+    main()
