@@ -13,7 +13,7 @@ PACKAGES = ("schemas", "hornbeam", "service", "workers")
 PROGRAMS = (*PACKAGES, "bench", "tools")
 """What is installed, and what is run from a checkout."""
 
-_NOT_OURS = frozenset({".git", ".venv", "build", "dist", "data", "__pycache__"})
+_NOT_OURS = frozenset({".git", ".venv", ".hypothesis", "build", "dist", "data", "hornbeam-demo", "__pycache__"})
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 

@@ -30,7 +30,13 @@ print(json.dumps({"statuses": statuses, "modules": sorted(sys.modules)}))
 def test_it_answers_and_has_loaded_nothing_that_trains(tmp_path):
     environment = {"HORNBEAM_DATA_DIR": str(tmp_path), "HORNBEAM_REDIS_URL": f"unix://{tmp_path}/none.sock", "PATH": ""}
     ran = subprocess.run(
-        [sys.executable, "-c", SCRIPT], cwd=ROOT, env=environment, capture_output=True, text=True, check=True, timeout=60
+        [sys.executable, "-c", SCRIPT],
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
     )
     seen = json.loads(ran.stdout)
     assert set(seen["statuses"].values()) == {200}, seen["statuses"]
