@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from schemas.catalog import Catalogue, ComponentEntry, ComponentKind
+from schemas.catalog import Catalogue, ComponentEntry, ComponentKind, Parameter
 
 CATALOG_PATH = Path(__file__).with_name("catalog.json")
 _LONGEST_NAME = 64
@@ -27,6 +27,7 @@ class CatalogueIndex:
             for name in (raw["name"], *raw.get("aliases", ())):
                 self._raw[raw["kind"], name] = raw
         self._entries: dict[tuple[str, str], ComponentEntry] = {}
+        self._defaults: dict[tuple[str, str], dict[str, Any]] = {}
         self._left_out = {(raw["kind"], raw["name"]): str(raw["reason"]) for raw in document["left_out"]}
 
     @property
@@ -52,6 +53,22 @@ class CatalogueIndex:
         if key not in self._entries:
             self._entries[key] = ComponentEntry.model_validate(raw)
         return self._entries[key]
+
+    def defaults(self, entry: ComponentEntry) -> dict[str, Any]:
+        """Every parameter's default, a component's name spelled out as the component with its own defaults."""
+        key = entry.kind.value, entry.name
+        if key not in self._defaults:
+            self._defaults[key] = {parameter.name: self._default(parameter) for parameter in entry.parameters}
+        # A copy, components in it included: whoever spells out a spec goes on to change it.
+        return {name: dict(value) if isinstance(value, dict) else value for name, value in self._defaults[key].items()}
+
+    def _default(self, parameter: Parameter) -> Any:
+        if isinstance(parameter.default, str):
+            for kind in parameter.accepts:
+                entry = self.find(kind, parameter.default)
+                if entry is not None:
+                    return {"type": entry.name, **self.defaults(entry)}
+        return parameter.default
 
     def components(self, kind: ComponentKind | None = None) -> Iterator[ComponentEntry]:
         """Every component, or those of one kind, by name."""

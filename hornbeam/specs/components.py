@@ -59,8 +59,14 @@ class ComponentChecker:
             normalised |= self._layer_fields(given, where, depth)
             self.layers.append(normalised)
         self._refuse_unknown(entry, given, where)
+        normalised |= self._catalogue.defaults(entry)
         for parameter in entry.parameters:
-            normalised[parameter.name] = self._parameter(entry, parameter, given, where, depth)
+            if parameter.name in given:
+                place = _Place(entry, parameter, f"{where}{pointer(parameter.name)}", depth)
+                normalised[parameter.name] = self._value(place, given[parameter.name])
+            elif parameter.required:
+                message = f"{entry.name} needs {parameter.name}: {in_words_with_components(parameter)}."
+                self._report.error(where, "parameter.missing", message)
         if kind is ComponentKind.METRIC and "name" not in given and given["type"] in entry.aliases:
             normalised["name"] = given["type"]
         return normalised
@@ -137,26 +143,6 @@ class ComponentChecker:
             else:
                 message = f"{entry.name} has no parameter {quoted(name)}."
                 self._report.error(there, "parameter.unknown", message, _similar_parameter(entry, name))
-
-    def _parameter(
-        self, entry: ComponentEntry, parameter: Parameter, given: Mapping[str, Any], where: str, depth: int
-    ) -> Any:
-        """The parameter's value, spelled out."""
-        if parameter.name in given:
-            place = _Place(entry, parameter, f"{where}{pointer(parameter.name)}", depth)
-            return self._value(place, given[parameter.name])
-        if parameter.required:
-            message = f"{entry.name} needs {parameter.name}: {in_words_with_components(parameter)}."
-            self._report.error(where, "parameter.missing", message)
-        return self._default(parameter)
-
-    def _default(self, parameter: Parameter) -> Any:
-        if isinstance(parameter.default, str):
-            for kind in parameter.accepts:
-                entry = self._catalogue.find(kind, parameter.default)
-                if entry is not None:
-                    return {"type": entry.name, **{inner.name: self._default(inner) for inner in entry.parameters}}
-        return parameter.default
 
     def _value(self, place: "_Place", value: Any) -> Any:
         parameter = place.parameter

@@ -17,8 +17,9 @@ from hornbeam.specs.findings import MOST_FINDINGS, pointer
 from hornbeam.specs.wording import quoted
 from schemas.problems import Finding
 
-_BRACKETS = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"?|[\[{]|[\]}]', re.DOTALL)
-"""Whole strings, so that brackets in them don't count, and brackets. It matches at every quote: no backtracking."""
+_STRINGS = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"?', re.DOTALL)
+"""Whole strings, whose brackets don't count. It matches at every quote: no backtracking."""
+_NO_BRACKETS = bytes(byte for byte in range(256) if byte not in b"[]{}")
 _DEEPEST = 100
 """However the installation is set up: the parser and those who walk its result recurse."""
 _UNSTORABLE = re.compile("[\0\ud800-\udfff]")
@@ -69,12 +70,11 @@ def _refusal(code: str, message: str, suggestion: str | None = None) -> InvalidS
 def _depth(body: bytes) -> int:
     """How deep brackets nest, without parsing: 100,000 of them must not exhaust a stack."""
     deepest = depth = 0
-    for match in _BRACKETS.finditer(body):
-        token = match[0]
-        if token in b"[{":
+    for bracket in _STRINGS.sub(b"", body).translate(None, delete=_NO_BRACKETS):
+        if bracket in b"[{":
             depth += 1
             deepest = max(deepest, depth)
-        elif token in b"]}":
+        else:
             depth -= 1
     return deepest
 
