@@ -1,6 +1,7 @@
 """Measurements. Each module is one command that prints ratios measured side by side in one run.
 
     python -m bench             all of them
+    python -m bench.api         polls, submissions, start-up and memory, beside a bare FastAPI application
     python -m bench.job_list    a page of 100,000 jobs, beside a page of 1,000
     python -m bench.train       a job from POST to succeeded, beside a plain `python train.py`
 
