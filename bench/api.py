@@ -2,8 +2,9 @@
 
     python -m bench.api
 
-Starts both as uvicorn processes, ours on SQLite with a Valkey of its own. The bare one answers with the very job that
-ours does, a pydantic model in memory. 32 connections ask them in turns; what is compared is the median of the rounds.
+Starts both as uvicorn processes, ours on SQLite with a Valkey of its own. The bare one answers the same requests with
+the very job that ours does, a pydantic model in memory. 32 connections ask them in turns; what is compared is the
+median of the rounds.
 No planner runs, so each submission looks for one, in vain, and is accepted unproven.
 """
 
@@ -16,7 +17,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -74,7 +75,7 @@ class Server:
     process: subprocess.Popen[bytes]
     start_seconds: float
 
-    def answers(self, requests: list[bytes], status: int = 200) -> float:
+    def answers(self, requests: list[bytes], status: int) -> float:
         """Answers a second."""
         return answers_per_second(self.socket, requests, status, SECONDS)
 
@@ -82,6 +83,17 @@ class Server:
         """Resident memory."""
         lines = Path(f"/proc/{self.process.pid}/status").read_text().splitlines()
         return int(next(line for line in lines if line.startswith("VmRSS")).split()[1]) / 1024
+
+
+@dataclass(frozen=True)
+class Case:
+    """What is asked of both, and how much of the bare one's rate is wanted."""
+
+    name: str
+    bare: list[bytes]
+    ours: list[bytes]
+    status: int
+    wanted: float
 
 
 def main() -> None:
@@ -118,25 +130,29 @@ def _compare_starts(site: Site) -> Iterator[str]:
 
 def _compare_rates(site: Site, store: Store) -> Iterator[str]:
     with _server(site, "bare") as bare, _server(site, "hornbeam") as ours:
-        cases: dict[str, tuple[Callable[[], float], float]] = {
-            f"polls of {status} jobs": (lambda requests=requests: ours.answers(requests), POLLS_AT_LEAST)
-            for status, requests in _polls(site, store).items()
-        }
-        submissions = [post("/v1/jobs", json.dumps(SPEC).encode())] * CONNECTIONS
-        cases["submissions, no planner"] = (lambda: ours.answers(submissions, 202), SUBMISSIONS_AT_LEAST)
-        reference = [get("/jobs/job_1")] * CONNECTIONS
         print(f"answers a second, {CONNECTIONS} connections, median of {ROUNDS} rounds of {SECONDS:g} s")
-        for name, (measure, wanted) in cases.items():
-            pairs = [(bare.answers(reference), measure()) for _ in range(ROUNDS)]
+        for case in _cases(site, store):
+            pairs = [
+                (bare.answers(case.bare, case.status), ours.answers(case.ours, case.status)) for _ in range(ROUNDS)
+            ]
             base, rate = (statistics.median(rates) for rates in zip(*pairs, strict=True))
             ratio = statistics.median(mine / theirs for theirs, mine in pairs)
-            print(f"  {name:<28}{rate:8.0f}   bare {base:6.0f}   ratio {ratio:.2f}, wanted {wanted}")
-            if ratio < wanted:
-                yield name
+            print(f"  {case.name:<28}{rate:8.0f}   bare {base:6.0f}   ratio {ratio:.2f}, wanted {case.wanted}")
+            if ratio < case.wanted:
+                yield case.name
         megabytes = ours.megabytes()
         print(f"memory after that: {megabytes:.0f} MB (bare {bare.megabytes():.0f}), allowed {MEGABYTES_AT_MOST}")
         if megabytes > MEGABYTES_AT_MOST:
             yield "memory"
+
+
+def _cases(site: Site, store: Store) -> Iterator[Case]:
+    reference = [get("/jobs/job_1")] * CONNECTIONS
+    for status, requests in _polls(site, store).items():
+        yield Case(f"polls of {status} jobs", reference, requests, 200, POLLS_AT_LEAST)
+    body = json.dumps(SPEC).encode()
+    bare, ours = ([post(path, body)] * CONNECTIONS for path in ("/jobs", "/v1/jobs"))
+    yield Case("submissions, no planner", bare, ours, 202, SUBMISSIONS_AT_LEAST)
 
 
 def _look_for_heavy_modules(site: Site) -> Iterator[str]:

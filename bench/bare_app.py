@@ -1,4 +1,4 @@
-"""A bare FastAPI application: one endpoint that returns a job from memory. What the API is measured against."""
+"""A bare FastAPI application that returns a job from memory, whatever it is asked. What the API is measured against."""
 
 import os
 from pathlib import Path
@@ -15,6 +15,10 @@ def create_app() -> FastAPI:
 
     @app.get("/jobs/{job_id}")
     async def get_job(job_id: str) -> Job:  # noqa: ARG001 - part of the path, as in the real thing
+        return job
+
+    @app.post("/jobs", status_code=202)
+    async def create_job() -> Job:
         return job
 
     return app

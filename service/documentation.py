@@ -60,11 +60,10 @@ def answer(
     }
 
 
-def if_none_match() -> dict[str, Any]:
-    """The header of the same name, for an operation that reads it by itself."""
-    description = "The `ETag` of an earlier answer: 304 when it still holds."
-    parameter = {"name": "If-None-Match", "in": "header", "required": False, "description": description}
-    return {"parameters": [{**parameter, "schema": {"type": "string"}}]}
+def header(name: str, description: str, schema: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """A header for an operation that reads it by itself, which is faster than having FastAPI do it."""
+    parameter = {"name": name, "in": "header", "required": False, "description": description}
+    return {"parameters": [{**parameter, "schema": schema or {"type": "string"}}]}
 
 
 def deep_object(name: str, description: str) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """Where uvicorn begins: `uvicorn --factory service.main:create_app`."""
 
+import gc
 from functools import partial
 
 from fastapi import FastAPI
@@ -11,4 +12,7 @@ from service.parts import open_parts
 
 def create_app() -> FastAPI:
     """The application, as the `HORNBEAM_*` variables set it up."""
-    return build_app(partial(open_parts, Settings()))
+    app = build_app(partial(open_parts, Settings()))
+    # What is loaded by now lives as long as the process. Not looking through it for garbage makes a sixth of the speed.
+    gc.freeze()
+    return app

@@ -6,7 +6,8 @@ Leaves generating the file to `hornbeam.components.introspection`.
 
 import difflib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,21 @@ from schemas.catalog import Catalogue, ComponentEntry, ComponentKind, Parameter
 CATALOG_PATH = Path(__file__).with_name("catalog.json")
 _LONGEST_NAME = 64
 """Names longer than any component's get no suggestion: comparing them costs time that a client would choose."""
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """The parameters of a component."""
+
+    parameters: Mapping[str, Parameter]
+    """By name, in Keras's order."""
+    required: tuple[str, ...]
+    defaults: Mapping[str, Any]
+    """Of all parameters; components in them are spelled out."""
+
+    def copied_defaults(self) -> dict[str, Any]:
+        """The defaults for somebody who goes on to change them."""
+        return {name: dict(value) if isinstance(value, dict) else value for name, value in self.defaults.items()}
 
 
 class CatalogueIndex:
@@ -27,7 +43,7 @@ class CatalogueIndex:
             for name in (raw["name"], *raw.get("aliases", ())):
                 self._raw[raw["kind"], name] = raw
         self._entries: dict[tuple[str, str], ComponentEntry] = {}
-        self._defaults: dict[tuple[str, str], dict[str, Any]] = {}
+        self._forms: dict[tuple[str, str], Form] = {}
         self._left_out = {(raw["kind"], raw["name"]): str(raw["reason"]) for raw in document["left_out"]}
 
     @property
@@ -54,20 +70,24 @@ class CatalogueIndex:
             self._entries[key] = ComponentEntry.model_validate(raw)
         return self._entries[key]
 
-    def defaults(self, entry: ComponentEntry) -> dict[str, Any]:
-        """Every parameter's default, a component's name spelled out as the component with its own defaults."""
+    def form(self, entry: ComponentEntry) -> Form:
+        """What an entry says, made ready for checking many specs."""
         key = entry.kind.value, entry.name
-        if key not in self._defaults:
-            self._defaults[key] = {parameter.name: self._default(parameter) for parameter in entry.parameters}
-        # A copy, components in it included: whoever spells out a spec goes on to change it.
-        return {name: dict(value) if isinstance(value, dict) else value for name, value in self._defaults[key].items()}
+        if key not in self._forms:
+            self._forms[key] = Form(
+                parameters={parameter.name: parameter for parameter in entry.parameters},
+                required=tuple(parameter.name for parameter in entry.parameters if parameter.required),
+                defaults={parameter.name: self._default(parameter) for parameter in entry.parameters},
+            )
+        return self._forms[key]
 
     def _default(self, parameter: Parameter) -> Any:
+        """The default, a component's name spelled out as the component with its own defaults."""
         if isinstance(parameter.default, str):
             for kind in parameter.accepts:
                 entry = self.find(kind, parameter.default)
                 if entry is not None:
-                    return {"type": entry.name, **self.defaults(entry)}
+                    return {"type": entry.name, **self.form(entry).copied_defaults()}
         return parameter.default
 
     def components(self, kind: ComponentKind | None = None) -> Iterator[ComponentEntry]:

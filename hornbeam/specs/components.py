@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from hornbeam.components import exclusions
-from hornbeam.components.catalog import CatalogueIndex, closest
+from hornbeam.components.catalog import CatalogueIndex, Form, closest
 from hornbeam.specs import old_names
 from hornbeam.specs.findings import Report, pointer
 from hornbeam.specs.shape import keras_config
@@ -58,14 +58,15 @@ class ComponentChecker:
         if kind is ComponentKind.LAYER:
             normalised |= self._layer_fields(given, where, depth)
             self.layers.append(normalised)
-        self._refuse_unknown(entry, given, where)
-        normalised |= self._catalogue.defaults(entry)
-        for parameter in entry.parameters:
-            if parameter.name in given:
-                place = _Place(entry, parameter, f"{where}{pointer(parameter.name)}", depth)
-                normalised[parameter.name] = self._value(place, given[parameter.name])
-            elif parameter.required:
-                message = f"{entry.name} needs {parameter.name}: {in_words_with_components(parameter)}."
+        form = self._catalogue.form(entry)
+        normalised |= form.copied_defaults()
+        self._refuse_unknown(entry, form, given, where)
+        for name, parameter in form.parameters.items():
+            if name in given:
+                place = _Place(entry, parameter, f"{where}{pointer(name)}", depth)
+                normalised[name] = self._value(place, given[name])
+            elif name in form.required:
+                message = f"{entry.name} needs {name}: {in_words_with_components(parameter)}."
                 self._report.error(where, "parameter.missing", message)
         if kind is ComponentKind.METRIC and "name" not in given and given["type"] in entry.aliases:
             normalised["name"] = given["type"]
@@ -128,12 +129,11 @@ class ComponentChecker:
             self._report.error(f"{where}/trainable", "parameter.type", message)
         return {"name": name, "trainable": trainable}
 
-    def _refuse_unknown(self, entry: ComponentEntry, given: Mapping[str, Any], where: str) -> None:
-        known = {parameter.name for parameter in entry.parameters} | {"type"}
-        if entry.kind is ComponentKind.LAYER:
-            known |= _OF_THE_SPEC
+    def _refuse_unknown(self, entry: ComponentEntry, form: Form, given: Mapping[str, Any], where: str) -> None:
         for name in given:
-            if name in known or self._report.full:
+            if name == "type" or name in form.parameters or self._report.full:
+                continue
+            if name in _OF_THE_SPEC and entry.kind is ComponentKind.LAYER:
                 continue
             there = f"{where}{pointer(name)}"
             reason = exclusions.reason_for_parameter(entry.name, name)

@@ -5,7 +5,7 @@ from datetime import datetime
 from http import HTTPStatus
 from typing import Annotated, Literal
 
-from fastapi import Header, Query, Request, Response
+from fastapi import Query, Request, Response
 from fastapi.exceptions import RequestValidationError
 
 from hornbeam.errors import (
@@ -26,7 +26,7 @@ from schemas.jobs import Job, JobPage, JobStatus, Proof, QueueReason
 from service.bodies import read_body, require_json
 from service.conditions import matches
 from service.dependencies import Here, JobId, Service, Wait, service_of
-from service.documentation import JSON, answer, deep_object, headers, if_none_match
+from service.documentation import JSON, answer, deep_object, header, headers
 from service.examples import JOB, PROOF, SPECS, page
 from service.jobs import to_job
 from service.routing import DEEP, problems, router
@@ -35,7 +35,7 @@ from service.views import JobView
 routes = router("/v1/jobs", "jobs")
 
 _METADATA = re.compile(r"metadata\[(.{1,64})\]", re.DOTALL)
-_KEY = r"^[\x21-\x7e]{1,255}$"
+_KEY = r"[\x21-\x7e]{1,255}"
 
 
 @routes.get(
@@ -46,7 +46,7 @@ _KEY = r"^[\x21-\x7e]{1,255}$"
         304: {"description": "Nothing has changed since the answer that `If-None-Match` names."},
         **problems(JobNotFound),
     },
-    openapi_extra=if_none_match(),
+    openapi_extra=header("If-None-Match", "The `ETag` of an earlier answer: 304 when it still holds."),
     summary="Get a job",
 )
 async def get_job(request: Request, job_id: JobId, wait: Wait = None) -> Response:
@@ -84,22 +84,19 @@ async def get_job(request: Request, job_id: JobId, wait: Wait = None) -> Respons
         "requestBody": {
             "required": True,
             "content": {JSON: {"schema": {"$ref": "#/components/schemas/JobSpec"}, "examples": SPECS}},
-        }
+        },
+        **header(
+            "Idempotency-Key",
+            "A name of the client's for this request: sent again with the same body within 24 hours, it gets the first "
+            "answer again.",
+            {"type": "string", "pattern": f"^{_KEY}$", "example": "8e03978e-40d5-43e8-bc93-6894a57f9324"},
+        ),
     },
     summary="Submit a job",
 )
 async def create_job(
     request: Request,
     validate_only: Annotated[bool, Query(description="Only say what a real submission would find.")] = False,
-    idempotency_key: Annotated[
-        str | None,
-        Header(
-            description="A name of the client's for this request: sent again with the same body within 24 hours, it "
-            "gets the first answer again.",
-            pattern=_KEY,
-            examples=["8e03978e-40d5-43e8-bc93-6894a57f9324"],
-        ),
-    ] = None,
 ) -> Response:
     """Have a model trained. The spec is checked in full, and by building the model without memory, before the answer.
 
@@ -111,7 +108,7 @@ async def create_job(
     if validate_only:
         proof = await here.submissions.prove(body)
         return Response(proof.model_dump_json(), media_type=JSON)
-    done = await here.submissions.submit(body, idempotency_key)
+    done = await here.submissions.submit(body, _key(request))
     return Response(done.body, done.status, done.headers, JSON)
 
 
@@ -200,6 +197,14 @@ def _pause(view: JobView) -> str:
         QueueReason.NO_MATCHING_WORKER,
     }
     return "5" if nobody_comes else "1"
+
+
+def _key(request: Request) -> str | None:
+    key = request.headers.get("idempotency-key")
+    if key is not None and not re.fullmatch(_KEY, key):
+        message = "between 1 and 255 visible ASCII characters"
+        raise RequestValidationError([{"loc": ("header", "Idempotency-Key"), "type": "value", "msg": message}])
+    return key
 
 
 def _metadata(request: Request) -> dict[str, str]:
