@@ -3,7 +3,9 @@
 Leaves storing events to `hornbeam.storage` and streaming them to `service.routes`.
 """
 
+from collections.abc import Mapping
 from enum import StrEnum
+from typing import Self
 
 from pydantic import Field
 
@@ -72,3 +74,10 @@ class MetricHistory(Response):
 
     epochs: list[int]
     metrics: dict[str, list[float | None]]
+
+    @classmethod
+    def of(cls, epochs: Mapping[int, Mapping[str, float]]) -> Self:
+        """The columns of these epochs, which are given by number, in order."""
+        names = dict.fromkeys(name for metrics in epochs.values() for name in metrics)
+        columns = {name: [metrics.get(name) for metrics in epochs.values()] for name in names}
+        return cls(epochs=list(epochs), metrics=columns)

@@ -6,12 +6,13 @@ may see it, to the routes.
 
 import base64
 import re
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import quote
 
-from fastapi import Request, Response
+from fastapi import APIRouter, Request, Response
 from fastapi.responses import StreamingResponse
 from starlette.concurrency import iterate_in_threadpool
 from starlette.exceptions import HTTPException
@@ -30,6 +31,7 @@ DOWNLOAD: dict[int | str, dict[str, Any]] = {
 }
 """The good answers of a download, for its documentation."""
 
+_Endpoint = TypeVar("_Endpoint", bound=Callable[..., Awaitable[Response]])
 _PLAIN_NAME = re.compile(r"[^A-Za-z0-9._-]+")
 
 
@@ -60,6 +62,33 @@ class File:
             # The file behind an address may change (a job is resumed), so it is asked about each time.
             "Cache-Control": "no-cache",
         }
+
+
+def offer(
+    routes: APIRouter, path: str, *, what: str, problems: Mapping[int | str, dict[str, Any]]
+) -> Callable[[_Endpoint], _Endpoint]:
+    """Have an endpoint named `download_…` that ends in `send` answer GET and HEAD.
+
+    Args:
+        routes: The resource's router.
+        path: The path below it.
+        what: The file in words, with its article, for the documentation.
+        problems: The bad answers, for the documentation.
+    """
+    about: dict[str, Any] = {"response_class": Response, "responses": {**DOWNLOAD, **problems}}
+
+    def register(endpoint: _Endpoint) -> _Endpoint:
+        routes.get(path, summary=f"Download {what}", **about)(endpoint)
+        routes.head(
+            path,
+            name=endpoint.__name__.replace("download_", "head_"),
+            summary=f"Look at {what}'s file",
+            description="The headers of the download.",
+            **about,
+        )(endpoint)
+        return endpoint
+
+    return register
 
 
 def disposition(name: str) -> str:

@@ -1,19 +1,16 @@
 """Records in their wire form. Leaves what is cached, and when, to `views`."""
 
-from collections.abc import Sequence
-
 from hornbeam.jobs.lifecycle import is_terminal
 from hornbeam.jobs.record import (
     ArtifactRecord,
     CheckpointRecord,
-    EpochRecord,
     EventRecord,
     JobRecord,
     LogRecord,
     WorkerRecord,
 )
 from schemas.checkpoints import Artifact, ArtifactKind, Checkpoint
-from schemas.events import Event, LogLine, MetricHistory
+from schemas.events import Event, LogLine
 from schemas.jobs import Device, Job, JobStatus, Progress, Queue, Worker
 
 
@@ -64,13 +61,6 @@ def to_event(record: EventRecord) -> Event:
 def to_log_line(record: LogRecord) -> LogLine:
     """A line of the log."""
     return LogLine(seq=record.seq, at=record.at, attempt=record.attempt, stream=record.stream, text=record.text)
-
-
-def to_history(epochs: Sequence[EpochRecord]) -> MetricHistory:
-    """The metrics of all epochs as columns; a metric that an epoch lacks, or that is not finite, is null."""
-    names = dict.fromkeys(name for epoch in epochs for name in epoch.metrics)
-    columns = {name: [epoch.metrics.get(name) for epoch in epochs] for name in names}
-    return MetricHistory(epochs=[epoch.epoch for epoch in epochs], metrics=columns)
 
 
 def to_checkpoint(record: CheckpointRecord) -> Checkpoint:

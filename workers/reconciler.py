@@ -11,11 +11,11 @@ import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
-from hornbeam.errors import QueueUnavailable, StoreUnavailable
+from hornbeam.errors import JobNotFound, QueueUnavailable, StoreUnavailable
 from hornbeam.queue.base import JobQueue
 from hornbeam.storage.base import LeaseSighting
-from schemas.jobs import ErrorOrigin, JobError
 from workers.parts import Parts
+from workers.verdict import infrastructure_error
 
 CLEAN_SECONDS = 600.0
 KEYS_KEPT = timedelta(hours=24)
@@ -66,7 +66,12 @@ class Reconciler:
                 self._give_up(sighting)
 
     def _give_up(self, sighting: LeaseSighting) -> None:
-        error = _lost(sighting, self._settings.lease_seconds).model_dump(mode="json")
+        message = f"The worker of attempt {sighting.attempt} was not heard of for {self._settings.lease_seconds:g} s."
+        try:
+            tail = [line.text for line in self._store.log_tail(sighting.job_id)]
+        except JobNotFound:
+            return  # it ended, and was deleted, after it was seen
+        error = infrastructure_error("worker_lost", message, tail).model_dump(mode="json")
         job = self._store.give_up(sighting, max_attempts=self._settings.max_attempts, error=error)
         if job is not None:
             _log.warning("Attempt %d of %s was lost; the job is %s.", sighting.attempt, job.id, job.status.value)
@@ -93,13 +98,3 @@ class Reconciler:
         today = datetime.now(UTC)
         self._store.purge(keys_before=today - KEYS_KEPT, workers_before=today - WORKERS_KEPT)
         self._parts.workdirs.sweep()
-
-
-def _lost(sighting: LeaseSighting, lease_seconds: float) -> JobError:
-    return JobError(
-        origin=ErrorOrigin.INFRASTRUCTURE,
-        code="infrastructure.worker_lost",
-        message=f"The worker of attempt {sighting.attempt} was not heard of for {lease_seconds:g} s.",
-        retryable=True,
-        suggestion="Submit the job again; if it fails like this again, tell whoever runs the service.",
-    )

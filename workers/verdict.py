@@ -87,14 +87,19 @@ def failed(error: JobError) -> Finish:
 
 def lost(code: str, message: str) -> GiveBack:
     """The end of an attempt through no fault of the job."""
-    error = JobError(
+    return GiveBack(code, infrastructure_error(code, message))
+
+
+def infrastructure_error(code: str, message: str, log_tail: Sequence[str] = ()) -> JobError:
+    """What a job fails with that has lost its last attempt through no fault of its own."""
+    return JobError(
         origin=ErrorOrigin.INFRASTRUCTURE,
         code=f"infrastructure.{code}",
         message=message,
         retryable=True,
         suggestion="Submit the job again; if it fails like this again, tell whoever runs the service.",
+        log_tail=list(log_tail),
     )
-    return GiveBack(code, error)
 
 
 def with_log_tail(ending: Ending, tail: Sequence[str]) -> Ending:

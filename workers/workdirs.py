@@ -1,6 +1,6 @@
 """Private directories for trainers, below one that this worker holds a lock on; those of dead workers are swept.
 
-<data_dir>/work/<worker id>/<job id>-<attempt>-…/
+Below the root there is a directory for each worker, named by its id, and in that one for each attempt.
 """
 
 import contextlib

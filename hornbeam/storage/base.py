@@ -147,7 +147,7 @@ class JobStore(ABC):
 
     @abstractmethod
     def log_tail(self, job_id: str, limit: int = 20) -> list[LogRecord]:
-        """The last log lines, in order."""
+        """The last log lines, in order. Raises JobNotFound."""
 
     @abstractmethod
     def epochs(self, job_id: str) -> list[EpochRecord]:

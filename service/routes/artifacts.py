@@ -16,7 +16,7 @@ from hornbeam.storage.base import JobStore
 from schemas.checkpoints import ArtifactPage
 from service.dependencies import Here, JobId
 from service.documentation import JSON, answer
-from service.downloads import DOWNLOAD, File, send
+from service.downloads import File, offer, send
 from service.examples import ARTIFACT, page
 from service.jobs import to_artifact
 from service.routing import problems, router
@@ -43,50 +43,18 @@ async def list_artifacts(here: Here, job_id: JobId) -> Response:
     return Response(ArtifactPage(data=[to_artifact(record) for record in found]).model_dump_json(), media_type=JSON)
 
 
-@routes.get(
-    "/{job_id}/artifacts/{name}",
-    response_class=Response,
-    responses={**DOWNLOAD, **_FILE_PROBLEMS},
-    summary="Download an artifact",
-)
+@offer(routes, "/{job_id}/artifacts/{name}", what="an artifact", problems=_FILE_PROBLEMS)
 async def download_artifact(request: Request, here: Here, job_id: JobId, name: Name) -> Response:
     """The file, whole or in part."""
     record = await here.threads.run(here.parts.store.artifact, job_id, name)
     return await send(_file(record, record.name), request, here.parts.artifacts, here.threads)
 
 
-@routes.head(
-    "/{job_id}/artifacts/{name}",
-    response_class=Response,
-    responses={**DOWNLOAD, **_FILE_PROBLEMS},
-    summary="Look at an artifact's file",
-)
-async def head_artifact(request: Request, here: Here, job_id: JobId, name: Name) -> Response:
-    """The headers of the download."""
-    return await download_artifact(request, here, job_id, name)
-
-
-@routes.get(
-    "/{job_id}/model",
-    response_class=Response,
-    responses={**DOWNLOAD, **_MODEL_PROBLEMS},
-    summary="Download the model",
-)
+@offer(routes, "/{job_id}/model", what="the model", problems=_MODEL_PROBLEMS)
 async def download_model(request: Request, here: Here, job_id: JobId) -> Response:
     """The trained model as a `.keras` file, whole or in part: `keras.models.load_model` reads it."""
     record, name = await here.threads.run(_model, here.parts.store, job_id)
     return await send(_file(record, name), request, here.parts.artifacts, here.threads)
-
-
-@routes.head(
-    "/{job_id}/model",
-    response_class=Response,
-    responses={**DOWNLOAD, **_MODEL_PROBLEMS},
-    summary="Look at the model's file",
-)
-async def head_model(request: Request, here: Here, job_id: JobId) -> Response:
-    """The headers of the download."""
-    return await download_model(request, here, job_id)
 
 
 def _file(record: ArtifactRecord, name: str) -> File:

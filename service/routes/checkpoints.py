@@ -15,7 +15,7 @@ from hornbeam.jobs.record import CheckpointRecord
 from schemas.checkpoints import Checkpoint, CheckpointPage
 from service.dependencies import Here, JobId
 from service.documentation import JSON, answer
-from service.downloads import DOWNLOAD, File, send
+from service.downloads import File, offer, send
 from service.examples import CHECKPOINT, page
 from service.jobs import to_checkpoint
 from service.routing import problems, router
@@ -52,27 +52,11 @@ async def get_checkpoint(here: Here, job_id: JobId, checkpoint_id: CheckpointId)
     return Response(to_checkpoint(record).model_dump_json(), media_type=JSON)
 
 
-@routes.get(
-    "/{job_id}/checkpoints/{checkpoint_id}/content",
-    response_class=Response,
-    responses={**DOWNLOAD, **_FILE_PROBLEMS},
-    summary="Download a checkpoint",
-)
+@offer(routes, "/{job_id}/checkpoints/{checkpoint_id}/content", what="a checkpoint", problems=_FILE_PROBLEMS)
 async def download_checkpoint(request: Request, here: Here, job_id: JobId, checkpoint_id: CheckpointId) -> Response:
     """The checkpoint as a `.keras` file, whole or in part."""
     record = await here.threads.run(here.parts.store.checkpoint, job_id, checkpoint_id)
     return await send(_file(record), request, here.parts.artifacts, here.threads)
-
-
-@routes.head(
-    "/{job_id}/checkpoints/{checkpoint_id}/content",
-    response_class=Response,
-    responses={**DOWNLOAD, **_FILE_PROBLEMS},
-    summary="Look at a checkpoint's file",
-)
-async def head_checkpoint(request: Request, here: Here, job_id: JobId, checkpoint_id: CheckpointId) -> Response:
-    """The headers of the download."""
-    return await download_checkpoint(request, here, job_id, checkpoint_id)
 
 
 def _file(record: CheckpointRecord) -> File:

@@ -17,7 +17,7 @@ from service.conditions import preferred
 from service.dependencies import Here, JobId, Sequence
 from service.documentation import JSON, answer
 from service.examples import HISTORY, LOG_LINE, page
-from service.jobs import to_history, to_log_line
+from service.jobs import to_log_line
 from service.routing import problems, router
 
 routes = router("/v1/jobs", "results")
@@ -35,7 +35,8 @@ _CHUNK = 1000
 async def get_metrics(here: Here, job_id: JobId) -> Response:
     """The metrics of every epoch so far, as columns of equal length. A number that is not finite is null."""
     epochs = await here.threads.run(here.parts.store.epochs, job_id)
-    return Response(to_history(epochs).model_dump_json(), media_type=JSON)
+    history = MetricHistory.of({epoch.epoch: epoch.metrics for epoch in epochs})
+    return Response(history.model_dump_json(), media_type=JSON)
 
 
 @routes.get(

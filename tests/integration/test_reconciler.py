@@ -128,10 +128,11 @@ def test_an_attempt_that_renews_its_lease_is_left_alone(parts, reconciler, clock
 def test_a_job_that_is_out_of_attempts_fails(parts, reconciler, clock):
     job_id = submit(parts)
     for _ in range(2):
-        claim(parts)
+        parts.store.append_logs(claim(parts), [("stdout", "epoch 1")], keep=100)
         tick_for(reconciler, clock, LEASE)
     job = parts.store.get_job(job_id)
     assert (job.status, job.error.code) == (JobStatus.FAILED, "infrastructure.worker_lost")
+    assert job.error.log_tail == ["epoch 1", "epoch 1"]
 
 
 def test_time_in_which_nobody_looked_does_not_count(parts, reconciler, clock):

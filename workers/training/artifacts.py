@@ -17,6 +17,7 @@ from typing import Any
 import keras
 
 from schemas.checkpoints import ArtifactKind
+from schemas.events import MetricHistory
 from workers.messages import ArtifactSaved
 from workers.training import curves, tensorboard
 from workers.training.data import JobData
@@ -54,7 +55,7 @@ class ArtifactWriter:
         title = results.spec.get("name") or results.job_id
         best = monitor.best(history.epochs)
         self._write("model.keras", ArtifactKind.MODEL, "application/zip", model.save)
-        self._write_json("history.json", ArtifactKind.HISTORY, columns(history))
+        self._write_json("history.json", ArtifactKind.HISTORY, _columns(history))
         self._write_json("summary.json", ArtifactKind.SUMMARY, summary(model, results))
         self._write(
             "curves.png",
@@ -81,15 +82,6 @@ class ArtifactWriter:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
         self._written[name] = {"sha256": digest, "size_bytes": path.stat().st_size}
         self.send(ArtifactSaved(path=str(path), name=name, artifact_kind=kind, media_type=media_type))
-
-
-def columns(history: History) -> dict[str, Any]:
-    """The history as `schemas.events.MetricHistory` has it: columns of equal length, null where a value lacks."""
-    keys = dict.fromkeys(key for metrics in history.epochs for key in metrics)
-    return {
-        "epochs": list(range(1, len(history) + 1)),
-        "metrics": {key: [metrics.get(key) for metrics in history.epochs] for key in keys},
-    }
 
 
 def summary(model: Any, results: Results) -> dict[str, Any]:
@@ -140,6 +132,10 @@ def versions() -> dict[str, str]:
         backend: version(backend),
         "numpy": version("numpy"),
     }
+
+
+def _columns(history: History) -> dict[str, Any]:
+    return MetricHistory.of(dict(enumerate(history.epochs, 1))).model_dump()
 
 
 def _rows(data: JobData) -> dict[str, int]:
