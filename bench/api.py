@@ -5,7 +5,8 @@
 Starts both as uvicorn processes, ours on SQLite with a Valkey of its own. The bare one answers the same requests with
 the very job that ours does, a pydantic model in memory. 32 connections ask them in turns; what is compared is the
 median of the rounds.
-No planner runs, so each submission looks for one, in vain, and is accepted unproven.
+No planner runs, so each submission looks for one, in vain, and is accepted unproven. All differ: in name and seed only,
+or in the network as well.
 """
 
 import json
@@ -17,13 +18,13 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from bench.http_load import answers_per_second, get, post
+from bench.http_load import Requests, answers_per_second, get, post
 from hornbeam.components.catalog import load_catalogue
 from hornbeam.jobs.identifiers import new_job_id
 from hornbeam.jobs.record import NewJob, Outcome, Spec
@@ -43,6 +44,8 @@ ROUNDS = 5
 STARTS = 5
 POLLS_AT_LEAST = 0.4
 SUBMISSIONS_AT_LEAST = 0.15
+VARIANTS = 40
+"""Specs that each connection sends in turns."""
 START_AT_MOST = 2.5
 MEGABYTES_AT_MOST = 130
 HEAVY = ("keras", "tensorflow", "jax", "numpy", "sklearn", "matplotlib")
@@ -75,7 +78,7 @@ class Server:
     process: subprocess.Popen[bytes]
     start_seconds: float
 
-    def answers(self, requests: list[bytes], status: int) -> float:
+    def answers(self, requests: Requests, status: int) -> float:
         """Answers a second."""
         return answers_per_second(self.socket, requests, status, SECONDS)
 
@@ -90,10 +93,11 @@ class Case:
     """What is asked of both, and how much of the bare one's rate is wanted."""
 
     name: str
-    bare: list[bytes]
-    ours: list[bytes]
+    bare: Requests
+    ours: Requests
     status: int
-    wanted: float
+    wanted: float | None
+    """None where it is only told."""
 
 
 def main() -> None:
@@ -137,8 +141,9 @@ def _compare_rates(site: Site, store: Store) -> Iterator[str]:
             ]
             base, rate = (statistics.median(rates) for rates in zip(*pairs, strict=True))
             ratio = statistics.median(mine / theirs for theirs, mine in pairs)
-            print(f"  {case.name:<28}{rate:8.0f}   bare {base:6.0f}   ratio {ratio:.2f}, wanted {case.wanted}")
-            if ratio < case.wanted:
+            goal = "" if case.wanted is None else f", wanted {case.wanted}"
+            print(f"  {case.name:<28}{rate:8.0f}   bare {base:6.0f}   ratio {ratio:.2f}{goal}")
+            if case.wanted is not None and ratio < case.wanted:
                 yield case.name
         megabytes = ours.megabytes()
         print(f"memory after that: {megabytes:.0f} MB (bare {bare.megabytes():.0f}), allowed {MEGABYTES_AT_MOST}")
@@ -147,12 +152,30 @@ def _compare_rates(site: Site, store: Store) -> Iterator[str]:
 
 
 def _cases(site: Site, store: Store) -> Iterator[Case]:
-    reference = [get("/jobs/job_1")] * CONNECTIONS
+    reference = [[get("/jobs/job_1")]] * CONNECTIONS
     for status, requests in _polls(site, store).items():
         yield Case(f"polls of {status} jobs", reference, requests, 200, POLLS_AT_LEAST)
-    body = json.dumps(SPEC).encode()
-    bare, ours = ([post(path, body)] * CONNECTIONS for path in ("/jobs", "/v1/jobs"))
-    yield Case("submissions, no planner", bare, ours, 202, SUBMISSIONS_AT_LEAST)
+    bare = [[post("/jobs", json.dumps(SPEC).encode())]] * CONNECTIONS
+    yield Case("submissions, with new seeds", bare, _submissions(_with_seed), 202, SUBMISSIONS_AT_LEAST)
+    yield Case("submissions, new networks", bare, _submissions(_with_units), 202, None)
+
+
+def _submissions(vary: Callable[[int], Spec]) -> Requests:
+    """Specs that all differ, for each connection its own."""
+    bodies = [json.dumps(vary(number)).encode() for number in range(CONNECTIONS * VARIANTS)]
+    return [[post("/v1/jobs", body) for body in bodies[first::CONNECTIONS]] for first in range(CONNECTIONS)]
+
+
+def _with_seed(number: int) -> Spec:
+    """The experiment again, under another name: what repeats and trials of one network send."""
+    return {**SPEC, "name": f"trial-{number}", "training": {**SPEC["training"], "seed": number}}
+
+
+def _with_units(number: int) -> Spec:
+    """Another network each time: more of them than the API remembers."""
+    dense = {"type": "Dense", "units": 1 + number, "activation": "relu"}
+    *layers, last = SPEC["model"]["layers"]
+    return {**SPEC, "model": {"layers": [*layers, dense, last]}}
 
 
 def _look_for_heavy_modules(site: Site) -> Iterator[str]:
@@ -164,12 +187,12 @@ def _look_for_heavy_modules(site: Site) -> Iterator[str]:
         yield f"{found} imported"
 
 
-def _polls(site: Site, store: Store) -> dict[str, list[bytes]]:
+def _polls(site: Site, store: Store) -> dict[str, Requests]:
     """Requests for jobs of each kind, one per connection."""
     with closing(RedisLive(site.settings)) as live:
         made = {status: [_job(store, live, status) for _ in range(CONNECTIONS)] for status in ("running", "succeeded")}
     made["queued"] = [_create(store) for _ in range(CONNECTIONS)]
-    return {status: [get(f"/v1/jobs/{job_id}") for job_id in ids] for status, ids in made.items()}
+    return {status: [[get(f"/v1/jobs/{job_id}")] for job_id in ids] for status, ids in made.items()}
 
 
 def _create(store: Store) -> str:

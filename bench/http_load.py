@@ -1,8 +1,10 @@
 """A client that is the same for whatever it measures: connections that send one request after the other, and count."""
 
 import asyncio
+import itertools
 import re
 import time
+from collections.abc import Iterator, Sequence
 
 import uvloop
 
@@ -21,14 +23,18 @@ def post(path: str, body: bytes) -> bytes:
     return head.encode() + b"\r\n\r\n" + body
 
 
-def answers_per_second(socket: str, requests: list[bytes], status: int, seconds: float) -> float:
-    """How many answers come over a Unix socket, on one connection for each request."""
+Requests = Sequence[Sequence[bytes]]
+"""For each connection what it sends in turns."""
+
+
+def answers_per_second(socket: str, requests: Requests, status: int, seconds: float) -> float:
+    """How many answers come over a Unix socket."""
     return uvloop.run(_answers_per_second(socket, requests, status, seconds))
 
 
-async def _answers_per_second(socket: str, requests: list[bytes], status: int, seconds: float) -> float:
+async def _answers_per_second(socket: str, requests: Requests, status: int, seconds: float) -> float:
     loop = asyncio.get_running_loop()
-    connections = [_Connection(request, status) for request in requests]
+    connections = [_Connection(itertools.cycle(own), status) for own in requests]
     for connection in connections:
         await loop.create_unix_connection(lambda here=connection: here, socket)  # type: ignore[misc]
     await asyncio.sleep(_WARM_SECONDS)
@@ -40,9 +46,9 @@ async def _answers_per_second(socket: str, requests: list[bytes], status: int, s
 
 
 class _Connection(asyncio.Protocol):
-    def __init__(self, request: bytes, status: int) -> None:
+    def __init__(self, requests: Iterator[bytes], status: int) -> None:
         self.answers = 0
-        self._request = request
+        self._requests = requests
         self._expected = f"HTTP/1.1 {status} ".encode()
         self._received = b""
         self._is_over = False
@@ -55,7 +61,7 @@ class _Connection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport: asyncio.Transport = transport  # type: ignore[assignment]
-        self._transport.write(self._request)
+        self._transport.write(next(self._requests))
 
     def connection_lost(self, exc: Exception | None) -> None:
         if not self._finished.done():
@@ -74,7 +80,7 @@ class _Connection(asyncio.Protocol):
         self._received = b""
         self.answers += 1
         if not self._is_over:
-            self._transport.write(self._request)
+            self._transport.write(next(self._requests))
         elif not self._finished.done():
             self._finished.set_result(None)
             self._transport.close()

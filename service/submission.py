@@ -7,6 +7,7 @@ import hashlib
 import logging
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from http import HTTPStatus
 
 from hornbeam.components.catalog import CatalogueIndex
@@ -15,6 +16,7 @@ from hornbeam.jobs.identifiers import new_job_id
 from hornbeam.jobs.record import NewJob
 from hornbeam.queue.base import ProofAnswer
 from hornbeam.specs.checking import Checked, examine_body
+from hornbeam.specs.remembered import Memory
 from hornbeam.specs.requirements import needed_components
 from hornbeam.storage.base import StoredAnswer
 from schemas.jobs import Proof
@@ -58,6 +60,7 @@ class Submissions:
         self._threads = threads
         self._views = views
         self._recorder = recorder
+        self._memory = Memory()
         self._proofs = Proofs(parts.planner, timeout=parts.settings.proof_seconds)
 
     async def submit(self, body: bytes, key: str | None = None) -> Answer:
@@ -138,10 +141,8 @@ class Submissions:
     async def _check_against(
         self, catalogue: CatalogueIndex, body: bytes, needs_dataset: bool
     ) -> tuple[Checked, CatalogueIndex]:
-        def examine() -> Checked:
-            return examine_body(body, catalogue, self._settings, needs_dataset=needs_dataset)
-
-        return (examine() if len(body) <= _SMALL else await self._threads.run(examine)), catalogue
+        examine = partial(examine_body, body, catalogue, self._settings, needs_dataset=needs_dataset)
+        return (examine(memory=self._memory) if len(body) <= _SMALL else await self._threads.run(examine)), catalogue
 
     async def _replay(self, first: StoredAnswer) -> Answer:
         if first.body is not None:

@@ -19,6 +19,7 @@ from hornbeam.specs.findings import Report
 from hornbeam.specs.models import WIRING, ModelChecker
 from hornbeam.specs.monitors import check_monitor, default_monitor, direction, log_keys, settle_metric_names
 from hornbeam.specs.parsing import read
+from hornbeam.specs.remembered import Memory, Remembered, key_of, packed, unpacked
 from schemas.catalog import ComponentKind
 from schemas.problems import Finding, Severity
 from schemas.training import JobSpec
@@ -53,8 +54,23 @@ def check_body(body: bytes, catalogue: CatalogueIndex, settings: Settings) -> Ch
     return checked
 
 
-def examine_body(body: bytes, catalogue: CatalogueIndex, settings: Settings, *, needs_dataset: bool = True) -> Checked:
-    """The spec in a request's body, with errors too. Raises InvalidSpec where it has not even the shape of a spec."""
+def examine_body(
+    body: bytes,
+    catalogue: CatalogueIndex,
+    settings: Settings,
+    *,
+    needs_dataset: bool = True,
+    memory: Memory | None = None,
+) -> Checked:
+    """The spec in a request's body, with errors too. Raises InvalidSpec where it has not even the shape of a spec.
+
+    Args:
+        body: As it came.
+        catalogue: What there is.
+        settings: What this installation allows.
+        needs_dataset: Whether a spec without one is refused.
+        memory: Of earlier examinations under the same settings.
+    """
     document, spec, report = read(body, settings)
     if needs_dataset and document.get("dataset") is None:
         message = "The spec needs a field 'dataset'."
@@ -64,19 +80,38 @@ def examine_body(body: bytes, catalogue: CatalogueIndex, settings: Settings, *, 
         for kind, value, where in _components_in(document):
             checker.check(kind, value, where)
         raise InvalidSpec(report.findings)
-    return _examine(spec, report, catalogue, settings)
+    key = None if memory is None or report.findings else key_of(document, catalogue.digest)
+    known = memory.find(key) if memory is not None and key is not None else None
+    if known is not None:
+        checked = _renewed(known, spec)
+    else:
+        checked = _examine(spec, report, catalogue, settings)
+        if memory is not None and key is not None and not checked.has_errors:
+            memory.keep(key, Remembered(packed(checked.spec), checked.findings, checked.pointers))
+    _fill_in(checked.spec, settings)
+    return checked
+
+
+def _renewed(known: Remembered, spec: JobSpec) -> Checked:
+    """What was found in a spec that differs in nothing which is looked at."""
+    own = {"name": spec.name, "metadata": spec.metadata, "priority": spec.priority}
+    renewed = unpacked(known, **own)
+    renewed["training"]["seed"] = spec.training.seed
+    return Checked(renewed, known.findings, pointers=known.pointers)
 
 
 def check(spec: JobSpec, catalogue: CatalogueIndex, settings: Settings) -> Checked:
     """The checked form of a spec that has the right shape. Raises InvalidSpec with all findings."""
     posted = spec.model_dump(mode="json", exclude_unset=True)
     checked = _examine(spec, Report(posted), catalogue, settings)
+    _fill_in(checked.spec, settings)
     if checked.has_errors:
         raise InvalidSpec(checked.findings)
     return checked
 
 
 def _examine(spec: JobSpec, report: Report, catalogue: CatalogueIndex, settings: Settings) -> Checked:
+    """The checked spec, before its seeds are drawn."""
     normalised = spec.model_dump(mode="json")
     _check_dataset(spec, normalised["model"], report)
     rules.check_limits(spec, settings, report)
@@ -84,7 +119,6 @@ def _examine(spec: JobSpec, report: Report, catalogue: CatalogueIndex, settings:
     _check_components(normalised, checker, report)
     if not report.has_errors_in("/model", "/dataset"):
         inputs.settle_inputs(normalised["model"], normalised["dataset"], report)
-    _fill_in(normalised, settings)
     is_provable = not (report.has_errors and report.has_errors_in("/model", "/dataset", ""))
     if report.has_errors:
         _leave_out_errors(normalised, report)

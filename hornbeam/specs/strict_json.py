@@ -93,20 +93,23 @@ def parse_json(body: bytes, limits: Limits) -> tuple[dict[str, Any], list[Findin
     """
     if len(body) > limits.max_body_bytes:
         raise _refusal("body.too_large", f"The body is larger than {limits.max_body_bytes} bytes.")
-    too_deep = _refusal("json.too_deep", f"Objects and lists nest deeper than {limits.max_nesting} levels.")
     depth = _depth(body)
     deepest = max(limits.max_nesting, _KERAS_JSON_DEEPEST) if b'"keras_json"' in body else limits.max_nesting
     if depth > min(deepest, _DEEPEST):
-        raise too_deep
+        raise _too_deep(limits)
     reader = _Reader()
     document = _decoded(body, reader)
     if not isinstance(document, dict):
         raise _refusal("json.not_an_object", "The body must be a JSON object: {…}.")
     if depth > limits.max_nesting and _depth_beside_keras_json(document) > limits.max_nesting:
-        raise too_deep
+        raise _too_deep(limits)
     if reader.is_clean and b"\\u" not in body:
         return document, []  # most bodies: looking for blemishes takes longer than reading
     return document, list(itertools.islice(_blemishes(document, ()), MOST_FINDINGS + 1))
+
+
+def _too_deep(limits: Limits) -> InvalidSpec:
+    return _refusal("json.too_deep", f"Objects and lists nest deeper than {limits.max_nesting} levels.")
 
 
 def _refusal(code: str, message: str, suggestion: str | None = None) -> InvalidSpec:

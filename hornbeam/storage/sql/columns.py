@@ -75,7 +75,9 @@ class Json(TypeDecorator[T], Generic[T]):
         """What the driver is given."""
         if value is None:
             return None
-        return to_json(self.adapter.dump_python(value), inf_nan_mode="constants").decode()
+        # What is a dict here is plain already: it needs no pass of its own.
+        plain = value if isinstance(value, dict) else self.adapter.dump_python(value)
+        return to_json(plain, inf_nan_mode="constants").decode()
 
     def process_result_value(self, value: str | None, dialect: Dialect) -> T | None:  # noqa: ARG002
         """The value, checked against its type."""
