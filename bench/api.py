@@ -48,7 +48,7 @@ VARIANTS = 40
 """Specs that each connection sends in turns."""
 START_AT_MOST = 2.5
 MEGABYTES_AT_MOST = 130
-HEAVY = ("keras", "tensorflow", "jax", "numpy", "sklearn", "matplotlib")
+HEAVY = ("keras", "tensorflow", "jax", "numpy", "pyarrow", "PIL", "sklearn", "matplotlib")
 SPEC = SPECS["digits-lstm"]["value"]
 
 

@@ -1,8 +1,8 @@
 """What the API and the process that reads a file say to each other: JSON lines over its stdin and stdout.
 
 The API writes an `IngestRequest`, then a line with the number of bytes that are there whenever more of the file has
-arrived, and `END` when it is whole; if stdin ends before that, nobody wants the table any more. The process answers with
-one `IngestAnswer`, and leaves the table in its `workdir`.
+arrived, and `END` when it is whole; if stdin ends before that, nobody wants the table any more. The process answers
+with one `IngestAnswer`, and leaves the table in its `workdir`.
 """
 
 from typing import Any

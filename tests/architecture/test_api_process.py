@@ -6,7 +6,7 @@ import sys
 
 from tests.architecture.sources import ROOT
 
-HEAVY = ["keras", "tensorflow", "jax", "numpy", "sklearn", "matplotlib"]
+HEAVY = ["keras", "tensorflow", "jax", "numpy", "pyarrow", "PIL", "sklearn", "matplotlib"]
 
 SCRIPT = """
 import asyncio, json, sys
