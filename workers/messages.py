@@ -59,6 +59,10 @@ class TrainerRequest(_Message):
     threads: int = 0
     """CPU threads for one operation; 0 lets the backend decide."""
     max_file_bytes: int
+    tables: dict[str, str] = Field(default_factory=dict)
+    """The Arrow file of each dataset that a client brought, by its id."""
+    memory_bytes: int = 0
+    """What the trainer may hold; 0: as much as there is."""
 
 
 class PlanRequest(_Message):

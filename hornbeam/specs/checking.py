@@ -15,6 +15,7 @@ from hornbeam.errors import InvalidSpec
 from hornbeam.settings import Settings
 from hornbeam.specs import inputs, outputs, rules
 from hornbeam.specs.components import ComponentChecker, Normalised
+from hornbeam.specs.data import Datasets, NoDatasets, add_facts, check_data, dataset_ids
 from hornbeam.specs.findings import Report
 from hornbeam.specs.models import WIRING, ModelChecker
 from hornbeam.specs.monitors import check_monitor, default_monitor, direction, log_keys, settle_metric_names
@@ -60,6 +61,7 @@ def examine_body(
     settings: Settings,
     *,
     needs_dataset: bool = True,
+    datasets: Datasets | None = None,
     memory: Memory | None = None,
 ) -> Checked:
     """The spec in a request's body, with errors too. Raises InvalidSpec where it has not even the shape of a spec.
@@ -69,6 +71,7 @@ def examine_body(
         catalogue: What there is.
         settings: What this installation allows.
         needs_dataset: Whether a spec without one is refused.
+        datasets: What clients have brought; nothing where it is left out.
         memory: Of earlier examinations under the same settings.
     """
     document, spec, report = read(body, settings)
@@ -80,12 +83,13 @@ def examine_body(
         for kind, value, where in _components_in(document):
             checker.check(kind, value, where)
         raise InvalidSpec(report.findings)
-    key = None if memory is None or report.findings else key_of(document, catalogue.digest)
+    is_pure = memory is not None and not report.findings and not _names_stored_data(spec)
+    key = key_of(document, catalogue.digest) if is_pure else None
     known = memory.find(key) if memory is not None and key is not None else None
     if known is not None:
         checked = _renewed(known, spec)
     else:
-        checked = _examine(spec, report, catalogue, settings)
+        checked = _examine(spec, report, catalogue, settings, datasets or NoDatasets())
         if memory is not None and key is not None and not checked.has_errors:
             memory.keep(key, Remembered(packed(checked.spec), checked.findings, checked.pointers))
     _fill_in(checked.spec, settings)
@@ -103,17 +107,24 @@ def _renewed(known: Remembered, spec: JobSpec) -> Checked:
 def check(spec: JobSpec, catalogue: CatalogueIndex, settings: Settings) -> Checked:
     """The checked form of a spec that has the right shape. Raises InvalidSpec with all findings."""
     posted = spec.model_dump(mode="json", exclude_unset=True)
-    checked = _examine(spec, Report(posted), catalogue, settings)
+    checked = _examine(spec, Report(posted), catalogue, settings, NoDatasets())
     _fill_in(checked.spec, settings)
     if checked.has_errors:
         raise InvalidSpec(checked.findings)
     return checked
 
 
-def _examine(spec: JobSpec, report: Report, catalogue: CatalogueIndex, settings: Settings) -> Checked:
+def _names_stored_data(spec: JobSpec) -> bool:
+    """Whether a spec means something else when somebody's dataset changes."""
+    return spec.dataset is not None and next(dataset_ids(spec.dataset.model_dump()), None) is not None
+
+
+def _examine(
+    spec: JobSpec, report: Report, catalogue: CatalogueIndex, settings: Settings, datasets: Datasets
+) -> Checked:
     """The checked spec, before its seeds are drawn."""
     normalised = spec.model_dump(mode="json")
-    _check_dataset(spec, normalised["model"], report)
+    _check_dataset(normalised, datasets, report)
     rules.check_limits(spec, settings, report)
     checker = ModelChecker(catalogue, report, settings.max_dimension)
     _check_components(normalised, checker, report)
@@ -141,13 +152,14 @@ def _leave_out_errors(normalised: dict[str, Any], report: Report) -> None:
     ]
 
 
-def _check_dataset(spec: JobSpec, model: dict[str, Any], report: Report) -> None:
+def _check_dataset(normalised: dict[str, Any], datasets: Datasets, report: Report) -> None:
+    model, dataset = normalised["model"], normalised["dataset"]
     where = inputs.take_input_shape(model, report) if "layers" in model else "/model/input_shape"
-    if spec.dataset is not None:
-        rules.check_data(spec, spec.dataset, report)
-        rules.check_columns(spec.dataset, report)
-        if model.get("inputs") is None:
-            inputs.check_input_shape(model.get("input_shape"), spec.dataset, where, report)
+    if dataset is None or not add_facts(dataset, datasets, report):
+        return
+    check_data(normalised, report)
+    if model.get("inputs") is None and not report.has_errors_in("/dataset"):
+        inputs.check_input_shape(model.get("input_shape"), dataset, where, report)
 
 
 def _components_in(document: Mapping[str, Any]) -> Iterator[tuple[ComponentKind, Any, str]]:
@@ -249,5 +261,7 @@ def _fill_in(normalised: dict[str, Any], settings: Settings) -> None:
         training["seed"] = secrets.randbelow(_SEEDS)
     if training["max_seconds"] is None:
         training["max_seconds"] = settings.max_job_seconds
-    if dataset is not None and dataset["validation"] is not None and dataset["validation"]["seed"] is None:
-        dataset["validation"]["seed"] = training["seed"]
+    for part in ("validation", "test") if dataset is not None else ():
+        split = dataset[part]
+        if split is not None and "fraction" in split and split["seed"] is None:
+            split["seed"] = training["seed"]

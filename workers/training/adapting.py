@@ -14,7 +14,7 @@ import keras
 from hornbeam.specs.learning import learns
 from workers.training.assembly import Observer, Tensors
 from workers.training.build import build_error
-from workers.training.data import Array
+from workers.training.columns import AnyColumn, Array, in_memory
 from workers.training.failures import plain_message
 
 log = logging.getLogger("workers.training")
@@ -36,7 +36,7 @@ class Learning(Observer):
         learnt: What an earlier attempt learnt, which is not learnt again; what is learnt now is added.
     """
 
-    def __init__(self, features: Callable[[], Mapping[str, Array]], learnt: Learnt) -> None:
+    def __init__(self, features: Callable[[], Mapping[str, AnyColumn]], learnt: Learnt) -> None:
         self._features, self.learnt = features, learnt
 
     def calling(self, layer: Any, spec: Mapping[str, Any], pointer: str, tensors: Any, inputs: Tensors) -> None:
@@ -65,9 +65,10 @@ class Learning(Observer):
         features = self._features()
         for name, given in inputs.items():
             if given is tensor:
-                return features[name]
+                return in_memory(features[name])
         before = keras.Model(list(inputs.values()), tensor)
-        rows: Array = before.predict([features[name] for name in inputs], batch_size=_ROWS_AT_ONCE, verbose=0)
+        given = [in_memory(features[name]) for name in inputs]
+        rows: Array = before.predict(given, batch_size=_ROWS_AT_ONCE, verbose=0)
         return rows
 
 

@@ -20,8 +20,8 @@ import numpy as np
 
 from workers.training.adapting import Learnt
 from workers.training.callbacks import assign_all, state_of
+from workers.training.columns import Array
 from workers.training.course import CallbackState, Position, Start
-from workers.training.data import Array
 
 FORMAT = 1
 _FACTS = "hornbeam.json"

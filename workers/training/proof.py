@@ -15,8 +15,9 @@ from typing import Any
 import keras
 
 from hornbeam.components.loading import loaded
-from hornbeam.datasets.builtin import DatasetSchema
-from hornbeam.datasets.columns import input_shapes, schema_of
+from hornbeam.datasets.columns import input_shapes
+from hornbeam.datasets.labels import Labels
+from hornbeam.datasets.splits import split_sizes
 from hornbeam.jobs.plan_text import plan_text
 from hornbeam.queue.base import ProofAnswer
 from hornbeam.specs.graphs import INPUT
@@ -25,8 +26,7 @@ from schemas.problems import Finding, Severity
 from workers.messages import PlanRequest
 from workers.training.assembly import Assembler, Observer, kind_of
 from workers.training.build import Builder, BuildError, build_error, trace
-from workers.training.checks import check_alone, check_output
-from workers.training.data import split_sizes
+from workers.training.checks import check_output
 from workers.training.ends import End, ends
 from workers.training.estimates import Estimates, OptimizerState, estimate, memory_findings, with_estimates
 from workers.training.failures import plain_message
@@ -104,8 +104,6 @@ class _Proof:
         self.optimizer_state: OptimizerState | None = None
         self.model: Any = None
         self.shapes: dict[str | None, tuple[int | None, ...]] = {}
-        dataset = self.spec["dataset"]
-        self.schema: DatasetSchema | None = None if dataset is None else schema_of(dataset)
 
     @property
     def findings(self) -> list[Finding]:
@@ -197,13 +195,13 @@ class _Proof:
     def _fit_together(self, end: End, output: Any, measures: list[tuple[str, Any]] | None) -> None:
         """The rules first; where they find no error, the loss and the metrics themselves have the last word."""
         shape = tuple(output.shape)
-        found = check_alone(end, shape) if self.schema is None else check_output(end, self.schema, shape)
+        found = check_output(end, shape)
         self.layers.findings += found
         has_errors = any(finding.severity is Severity.ERROR for finding in found)
-        if self.schema is None or has_errors or measures is None:
+        if end.labels is None or has_errors or measures is None:
             return
         rows = 7 if 7 not in shape else 11  # a number, and no other axis's, so that nothing fits by chance
-        labels = _labels(end, self.schema, rows)
+        labels = _labels(end.labels, rows)
         batch = keras.KerasTensor((rows, *shape[1:]), output.dtype)
         self.layers.findings += _measure(measures, labels, batch)
 
@@ -233,20 +231,17 @@ class _Proof:
         return [finding.model_copy(update={"severity": Severity.WARNING}) for finding in found]
 
     def _rows(self) -> int | None:
-        if self.schema is None:
-            return None
-        return split_sizes(self.schema.rows, self.spec["dataset"].get("validation"))[0]
+        dataset = self.spec["dataset"]
+        return None if dataset is None else split_sizes(dataset).train
 
     def _steps(self) -> int | None:
         rows = self._rows()
         return None if rows is None else math.ceil(rows / int(self.spec["training"]["batch_size"]))
 
 
-def _labels(end: End, schema: DatasetSchema, rows: int) -> Any:
+def _labels(labels: Labels, rows: int) -> Any:
     """Symbolic labels of some rows."""
-    if end.columns is not None:
-        return keras.KerasTensor((rows, len(end.columns)), "float32")
-    return keras.KerasTensor((rows,), "float32" if schema.classes is None else "int32")
+    return keras.KerasTensor((rows, *labels.shape), labels.dtype)
 
 
 def _measure(measures: Iterable[tuple[str, Any]], labels: Any, outputs: Any) -> list[Finding]:

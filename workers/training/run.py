@@ -29,8 +29,9 @@ from workers.training.assembly import Assembler
 from workers.training.build import Builder, BuildError, make_variables, model_outputs
 from workers.training.checkpoints import Checkpoints, learnt_until
 from workers.training.checks import check_output
+from workers.training.columns import AnyColumn
 from workers.training.course import Course, Position, Start
-from workers.training.data import Array, JobData, Rows, load
+from workers.training.data import Files, JobData, Rows, load
 from workers.training.ends import ends, layer_pointers
 from workers.training.engine import Engine, FitEngine
 from workers.training.environment import prepare
@@ -41,6 +42,9 @@ from workers.training.reporting import Channel, CheckpointPlan, History, Reporte
 from workers.training.weights import begin_with, learnt_before
 
 log = logging.getLogger("workers.training")
+
+_SHARE_OF_FEATURES = 4
+"""This part of a trainer's memory the features may take; larger ones are fed from a file."""
 
 
 def run(request: TrainerRequest, send: Send, stop: StopFlag) -> None:
@@ -70,7 +74,7 @@ class _Training:
         """Go through all phases; returns the reason for which the training ended."""
         self._enter(JobPhase.LOADING_DATA)
         prepare(self._request)
-        data = load(self._spec)
+        data = load(self._spec, self._files())
         self._enter(JobPhase.BUILDING)
         learning = self._learning(data)
         model, callbacks = self._build(learning, data)
@@ -95,6 +99,10 @@ class _Training:
         self._enter(JobPhase.SAVING)
         writer.write_all(model, replace(results, evaluation=evaluation))
         return f"stopped_early: {stopped_by}" if stopped_by else "completed"
+
+    def _files(self) -> Files:
+        share = self._request.memory_bytes // _SHARE_OF_FEATURES
+        return Files(tables=self._request.tables, scratch=self._directory, memory_bytes=share)
 
     def _results(self, data: JobData, history: History, stopped_by: str | None) -> Results:
         """What there is to tell when the last epoch is over."""
@@ -126,7 +134,8 @@ class _Training:
         spec, builder = self._spec, Builder(loaded().catalogue)
         features = _by_input(spec["model"], data.train)
         try:
-            model = Assembler(builder, learning).model(spec["model"], _shapes(features))
+            dtypes = {name: "string" for name, column in features.items() if column.dtype == object}
+            model = Assembler(builder, learning, dtypes).model(spec["model"], _shapes(features))
             if self._request.start is not None:
                 begin_with(model, spec["model"], self._request.start, builder)
             model.compile(
@@ -138,17 +147,17 @@ class _Training:
             callbacks = builder.callbacks(spec)
         except BuildError as error:
             raise failure_from_findings([error.finding], self._channel.whereabouts.layers) from error
-        self._check_outputs(model, data)
+        self._check_outputs(model)
         make_variables(model, output_names(spec["model"]), data.train.first(spec["training"]["batch_size"]).labels)
         return model, callbacks
 
-    def _check_outputs(self, model: Any, data: JobData) -> None:
+    def _check_outputs(self, model: Any) -> None:
         """Raises TrainingFailed where an output does not fit its loss or labels."""
         outputs = model_outputs(model, output_names(self._spec["model"]))
         errors = [
             finding
             for end in ends(self._spec)
-            for finding in check_output(end, data.schema, tuple((outputs[end.name] if end.name else outputs).shape))
+            for finding in check_output(end, tuple((outputs[end.name] if end.name else outputs).shape))
             if finding.severity is Severity.ERROR
         ]
         if errors:
@@ -175,13 +184,13 @@ class _Training:
         if course.validation is None:
             return None
         self._enter(JobPhase.EVALUATING)
-        return self._engine.evaluate(model, course)
+        return self._engine.evaluate(model, course.validation, course.batch_size)
 
     def _seconds(self) -> float:
         return self._seconds_before + time.monotonic() - self._began
 
 
-def _by_input(model: Mapping[str, Any], rows: Rows) -> Mapping[str, Array]:
+def _by_input(model: Mapping[str, Any], rows: Rows) -> Mapping[str, AnyColumn]:
     """The features by the names of the model's inputs."""
     if isinstance(rows.features, Mapping):
         return rows.features
@@ -189,7 +198,7 @@ def _by_input(model: Mapping[str, Any], rows: Rows) -> Mapping[str, Array]:
     return {name: rows.features}
 
 
-def _shapes(features: Mapping[str, Array]) -> dict[str, tuple[int, ...]]:
+def _shapes(features: Mapping[str, AnyColumn]) -> dict[str, tuple[int | None, ...]]:
     """The shape of one example, by input."""
     return {name: array.shape[1:] for name, array in features.items()}
 

@@ -7,7 +7,7 @@ so what is found about it is a warning at most. Leaves the trying to `workers.tr
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from hornbeam.datasets.columns import schema_of
+from hornbeam.datasets.labels import LabelKind
 from hornbeam.specs.findings import pointer
 from schemas.catalog import ComponentKind
 from schemas.problems import Finding, Severity
@@ -125,10 +125,12 @@ def _setting(spec: Spec, end: End, shape: tuple[int | None, ...]) -> Setting | N
     """What the loss of an output meets; None for outputs that are no rows of numbers."""
     if len(shape) != 2 or shape[1] is None or spec["dataset"] is None:
         return None
-    schema = schema_of(spec["dataset"])
-    classes = None if end.columns is not None or schema.classes is None else len(schema.classes)
+    labels = end.labels
+    if labels is None or labels.kind in (LabelKind.ONE_HOT, LabelKind.MULTI_LABEL):
+        return None
+    classes = len(labels.classes or ()) if labels.kind is LabelKind.CLASSES else None
     outputs = _OUTPUTS.get(_activation(end), Outputs.LOGITS if classes else Outputs.NUMBERS)
-    if end.columns is not None and shape[1] > 1:
+    if labels.shape and shape[1] > 1:
         return None
     return Setting(outputs, units=min(shape[1], _MOST_UNITS), classes=classes)
 
