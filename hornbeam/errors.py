@@ -1,10 +1,12 @@
 """Everything that can go wrong, as a tree of exceptions that know a stable code and never HTTP.
 
 HornbeamError
-├── NotFound: JobNotFound, CheckpointNotFound, ArtifactNotFound, ModelNotReady, ComponentNotFound
-├── Conflict: TransitionRefused, JobNotOver, KeyInFlight
-├── Invalid: InvalidSpec, InvalidCursor, KeyReused
-├── Unavailable: StoreUnavailable, QueueUnavailable, ArtifactStoreUnavailable
+├── NotFound: JobNotFound, CheckpointNotFound, ArtifactNotFound, ModelNotReady, ComponentNotFound, DatasetNotFound,
+│             UploadNotFound
+├── Conflict: TransitionRefused, JobNotOver, KeyInFlight, DatasetInUse, UploadBusy
+├── Invalid: InvalidSpec, InvalidCursor, KeyReused, InvalidDataset, DigestMismatch, DatasetTooLarge, UploadIncomplete
+├── Unavailable: StoreUnavailable, QueueUnavailable, ArtifactStoreUnavailable, IngestBusy
+├── StorageFull
 ├── LeaseLost
 ├── InstallationError: SettingsInvalid, DirectoryInUse, PortInUse, ServerMissing, ComponentRefused
 └── ClientError: ServiceUnreachable, UnexpectedAnswer, DownloadDamaged
@@ -70,6 +72,18 @@ class ComponentNotFound(NotFound):
     code = "component.not_found"
 
 
+class DatasetNotFound(NotFound):
+    """There is no dataset with this id."""
+
+    code = "dataset.not_found"
+
+
+class UploadNotFound(NotFound):
+    """There is no upload with this id."""
+
+    code = "upload.not_found"
+
+
 class Conflict(HornbeamError):
     """The state of things does not allow it."""
 
@@ -92,6 +106,18 @@ class KeyInFlight(Conflict):
     """A request with this Idempotency-Key is being worked on."""
 
     code = "idempotency.in_flight"
+
+
+class DatasetInUse(Conflict):
+    """A job that is not over uses this dataset."""
+
+    code = "dataset.in_use"
+
+
+class UploadBusy(Conflict):
+    """The upload is being completed, or is complete."""
+
+    code = "upload.busy"
 
 
 class Invalid(HornbeamError):
@@ -126,6 +152,34 @@ class KeyReused(Invalid):
     code = "idempotency.reused"
 
 
+class InvalidDataset(Invalid):
+    """The file is not a dataset that can be read."""
+
+    code = "dataset.invalid"
+
+    def __init__(self, findings: Sequence[Finding], message: str | None = None) -> None:
+        super().__init__(message)
+        self.findings = tuple(findings)
+
+
+class DigestMismatch(Invalid):
+    """What arrived is not what was announced: its SHA-256 differs."""
+
+    code = "digest.mismatch"
+
+
+class DatasetTooLarge(Invalid):
+    """The file is larger than this service takes."""
+
+    code = "dataset.too_large"
+
+
+class UploadIncomplete(Invalid):
+    """Parts of the upload are missing."""
+
+    code = "upload.incomplete"
+
+
 class Unavailable(HornbeamError):
     """A part of the service cannot be reached."""
 
@@ -148,6 +202,18 @@ class ArtifactStoreUnavailable(Unavailable):
     """The artifact store cannot be reached."""
 
     code = "artifacts.unavailable"
+
+
+class IngestBusy(Unavailable):
+    """As many files as can be read at once are being read."""
+
+    code = "ingest.busy"
+
+
+class StorageFull(HornbeamError):
+    """There is no room left for this."""
+
+    code = "storage.full"
 
 
 class LeaseLost(HornbeamError):

@@ -27,20 +27,32 @@ STATUS_OF: Mapping[type[errors.HornbeamError], HTTPStatus] = {
     errors.ArtifactNotFound: HTTPStatus.NOT_FOUND,
     errors.ModelNotReady: HTTPStatus.NOT_FOUND,
     errors.ComponentNotFound: HTTPStatus.NOT_FOUND,
+    errors.DatasetNotFound: HTTPStatus.NOT_FOUND,
+    errors.UploadNotFound: HTTPStatus.NOT_FOUND,
     errors.TransitionRefused: HTTPStatus.CONFLICT,
     errors.JobNotOver: HTTPStatus.CONFLICT,
     errors.KeyInFlight: HTTPStatus.CONFLICT,
+    errors.DatasetInUse: HTTPStatus.CONFLICT,
+    errors.UploadBusy: HTTPStatus.CONFLICT,
     errors.InvalidSpec: HTTPStatus.UNPROCESSABLE_ENTITY,
     errors.InvalidCursor: HTTPStatus.UNPROCESSABLE_ENTITY,
     errors.KeyReused: HTTPStatus.UNPROCESSABLE_ENTITY,
+    errors.InvalidDataset: HTTPStatus.UNPROCESSABLE_ENTITY,
+    errors.DigestMismatch: HTTPStatus.UNPROCESSABLE_ENTITY,
+    errors.UploadIncomplete: HTTPStatus.UNPROCESSABLE_ENTITY,
+    errors.DatasetTooLarge: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     errors.StoreUnavailable: HTTPStatus.SERVICE_UNAVAILABLE,
     errors.QueueUnavailable: HTTPStatus.SERVICE_UNAVAILABLE,
     errors.ArtifactStoreUnavailable: HTTPStatus.SERVICE_UNAVAILABLE,
+    errors.IngestBusy: HTTPStatus.SERVICE_UNAVAILABLE,
+    errors.StorageFull: HTTPStatus.INSUFFICIENT_STORAGE,
     errors.LeaseLost: HTTPStatus.CONFLICT,
 }
 
 RETRY_SECONDS: Mapping[type[errors.HornbeamError], float] = {
     errors.KeyInFlight: 1,
+    errors.UploadBusy: 2,
+    errors.IngestBusy: 10,
     errors.StoreUnavailable: 5,
     errors.QueueUnavailable: 5,
     errors.ArtifactStoreUnavailable: 5,
@@ -83,7 +95,7 @@ async def _on_domain_error(request: Request, error: Exception) -> Response:
     if not isinstance(error, errors.HornbeamError) or type(error) not in STATUS_OF:
         raise error
     said = f"{error.message} {error.suggestion}" if error.suggestion else error.message
-    found = error.findings if isinstance(error, errors.InvalidSpec) else ()
+    found = error.findings if isinstance(error, errors.InvalidSpec | errors.InvalidDataset) else ()
     problem = problem_of(request, STATUS_OF[type(error)], error.code, said, found)
     if isinstance(error, errors.InvalidSpec) and error.plan is not None:
         problem = problem.model_copy(update={"plan": error.plan})

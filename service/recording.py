@@ -8,7 +8,7 @@ import asyncio
 from collections.abc import Sequence
 from itertools import groupby
 
-from hornbeam.errors import StoreUnavailable
+from hornbeam.errors import DatasetNotFound, StoreUnavailable
 from hornbeam.jobs.record import JobRecord, NewJob
 from hornbeam.storage.base import JobStore
 from schemas.jobs import Queue
@@ -37,7 +37,7 @@ class Recorder:
         self._task: asyncio.Task[None] | None = None
 
     async def record(self, job: NewJob) -> Recorded:
-        """The job, once it is on disk. Raises StoreUnavailable."""
+        """The job, once it is on disk. Raises StoreUnavailable, DatasetNotFound."""
         future: asyncio.Future[Recorded] = asyncio.get_running_loop().create_future()
         self._waiting.append((job, future))
         if self._task is None:
@@ -45,7 +45,7 @@ class Recorder:
         return await future
 
     async def record_with_key(self, job: NewJob, key: str) -> Recorded:
-        """The job, tied to its reserved key. Raises StoreUnavailable, KeyInFlight."""
+        """The job, tied to its reserved key. Raises StoreUnavailable, KeyInFlight, DatasetNotFound."""
 
         def create() -> Recorded:
             return self._announced([self._store.create_job(job, idempotency_key=key)])[0]
@@ -63,6 +63,13 @@ class Recorder:
     async def _record(self, batch: Sequence[tuple[NewJob, asyncio.Future[Recorded]]]) -> None:
         try:
             recorded = await self._threads.run(self._create, [job for job, _ in batch])
+        except DatasetNotFound as error:
+            if len(batch) > 1:  # only one of them may name it, and the others have nothing to do with it
+                for one in batch:
+                    await self._record([one])
+            elif not batch[0][1].done():
+                batch[0][1].set_exception(error)
+            return
         except Exception as error:  # noqa: BLE001 - whatever it is, those who submitted are to see it
             for _, future in batch:
                 if not future.done():

@@ -16,3 +16,13 @@ def new_checkpoint_id() -> str:
 def new_worker_id() -> str:
     """An id like `wrk_01J9…`."""
     return f"wrk_{ULID()}"
+
+
+def new_dataset_id() -> str:
+    """An id like `ds_01J9…`."""
+    return f"ds_{ULID()}"
+
+
+def new_upload_id() -> str:
+    """An id like `up_01J9…`."""
+    return f"up_{ULID()}"

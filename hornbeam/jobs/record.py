@@ -31,6 +31,8 @@ class NewJob:
     needs_components: tuple[str, ...] = ()
     """Keys of the operators' components in the spec, see `hornbeam.components.catalog`: only workers that hold all of
     them may claim the job."""
+    datasets: tuple[str, ...] = ()
+    """Ids of the datasets that the spec names: until the job is over they stay as they are."""
 
 
 @dataclass(frozen=True, slots=True)

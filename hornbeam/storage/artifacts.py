@@ -20,7 +20,25 @@ class StoredFile:
 
 
 class ArtifactStore(ABC):
-    """Files by key. Every method may be called from any thread. Trouble is ArtifactStoreUnavailable."""
+    """Files by key. Every method may be called from any thread.
+
+    Trouble is ArtifactStoreUnavailable, or StorageFull where there is no room left; then nothing is half-stored.
+    """
+
+    @abstractmethod
+    def staging(self) -> Path:
+        """A local directory for large files that are to be adopted; what lies there for a day is swept."""
+
+    @abstractmethod
+    def adopt_file(self, key: str, path: Path, *, sha256: str) -> None:
+        """Store a local file with this digest, replacing what was there: without a copy where `path` is in `staging()`.
+
+        The two may share their bytes from then on, so nobody may write to `path` any more; delete it as you like.
+        """
+
+    @abstractmethod
+    def has(self, key: str) -> bool:
+        """Whether there is a file under this key."""
 
     @abstractmethod
     def put_file(self, key: str, path: Path) -> StoredFile:

@@ -12,14 +12,15 @@ Laws, for every store:
 6. Database trouble of any kind is raised as `StoreUnavailable`, without addresses or secrets.
 7. Moments are aware datetimes in UTC, taken from the store's clock.
 
-What it leaves to others: files (`storage.artifacts`), waking anybody up (`queue`), what a spec means.
+What it leaves to others: files (`storage.artifacts`), waking anybody up (`queue`), what a spec means. Datasets have
+laws of their own besides: `storage.datasets`.
 """
 
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Generic, TypeVar
+from typing import Any
 
 from hornbeam.jobs.record import (
     ArtifactRecord,
@@ -36,10 +37,10 @@ from hornbeam.jobs.record import (
     Outcome,
     WorkerRecord,
 )
+from hornbeam.storage.datasets import DatasetStore, UploadStore
+from hornbeam.storage.pages import Page
 from schemas.events import EventType
 from schemas.jobs import JobPhase, JobStatus, Progress
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,14 +53,6 @@ class JobQuery:
     metadata: Mapping[str, str] = field(default_factory=dict)
     created_after: datetime | None = None
     newest_first: bool = True
-
-
-@dataclass(frozen=True, slots=True)
-class Page(Generic[T]):
-    """Some rows of a list, and the cursor for those that follow, None at the end."""
-
-    rows: tuple[T, ...]
-    next: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,11 +79,17 @@ class JobStore(ABC):
 
     @abstractmethod
     def create_job(self, job: NewJob, *, idempotency_key: str | None = None) -> JobRecord:
-        """Record a job as queued (event `job.queued`), and in the same transaction tie the reserved key to it."""
+        """Record a job as queued (event `job.queued`), and in the same transaction tie the reserved key to it.
+
+        Raises DatasetNotFound when a dataset that the job names is gone.
+        """
 
     @abstractmethod
     def create_jobs(self, jobs: Sequence[NewJob]) -> list[JobRecord]:
-        """`create_job` for several at once, in one transaction: submissions that arrive together share a commit."""
+        """`create_job` for several at once, in one transaction: submissions that arrive together share a commit.
+
+        Raises DatasetNotFound when a dataset that one of them names is gone; then none is recorded.
+        """
 
     @abstractmethod
     def get_job(self, job_id: str) -> JobRecord:
@@ -312,7 +311,7 @@ class IdempotencyStore(ABC):
         """Forget a reserved key whose request led to nothing, so that a corrected one may use it."""
 
 
-class Store(JobStore, AttemptStore, UpkeepStore, WorkerStore, IdempotencyStore):
+class Store(JobStore, AttemptStore, UpkeepStore, WorkerStore, IdempotencyStore, DatasetStore, UploadStore):
     """All of it, as a deployment has it: one database."""
 
     @property

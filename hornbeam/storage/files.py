@@ -1,7 +1,8 @@
 """The artifact store through fsspec: a directory, or a bucket of an S3-compatible store.
 
 A directory gets each file under a temporary name, and on disk, before it is moved to its key. An object store
-shows an object when its upload is complete, so there it needs no temporary name.
+shows an object when its upload is complete, so there it needs no temporary name. A file that is adopted by a directory
+gets a second name there, which takes no time however large it is.
 """
 
 import errno
@@ -9,6 +10,7 @@ import hashlib
 import os
 import re
 import secrets
+import shutil
 import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
@@ -17,7 +19,13 @@ from typing import Any, BinaryIO
 
 import fsspec
 
-from hornbeam.errors import ArtifactNotFound, ArtifactStoreUnavailable, HornbeamError, SettingsInvalid
+from hornbeam.errors import (
+    ArtifactNotFound,
+    ArtifactStoreUnavailable,
+    HornbeamError,
+    SettingsInvalid,
+    StorageFull,
+)
 from hornbeam.settings import Settings
 from hornbeam.storage.artifacts import ArtifactStore, StoredFile
 
@@ -33,13 +41,15 @@ _WRITE_BLOCK = 16 * 2**20
 
 _INCOMING = ".incoming"
 _ABANDONED_SECONDS = 86_400.0
+_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
 
 def open_artifacts(settings: Settings) -> ArtifactStore:
     """The artifact store that the settings name. Raises SettingsInvalid, ArtifactStoreUnavailable."""
     url = settings.artifact_url
     if url.startswith("s3://"):
-        return _open_bucket(url.removeprefix("s3://").strip("/"), settings.s3_endpoint_url)
+        staging = settings.data_dir.absolute() / "incoming"
+        return _open_bucket(url.removeprefix("s3://").strip("/"), settings.s3_endpoint_url, staging)
     if "://" in url and not url.startswith("file:///"):
         raise SettingsInvalid("HORNBEAM_ARTIFACT_URL must be a directory, file:///path or s3://bucket/prefix")
     return DirectoryArtifacts(Path(url.removeprefix("file://")).absolute())
@@ -54,13 +64,40 @@ class FileArtifacts(ArtifactStore):
     Args:
         filesystem: An fsspec file system, without a cache of listings: other processes write too.
         root: The path in it under which all keys are.
+        staging: A local directory, made when it is first needed.
         troubles: What the file system raises when it does not work.
     """
 
-    def __init__(self, filesystem: Any, root: str, *, troubles: tuple[type[Exception], ...] = (OSError,)) -> None:
+    def __init__(
+        self, filesystem: Any, root: str, staging: Path, *, troubles: tuple[type[Exception], ...] = (OSError,)
+    ) -> None:
         self._files = filesystem
         self._root = root
+        self._staging = staging
         self._troubles = troubles
+
+    def staging(self) -> Path:
+        """See ArtifactStore."""
+        with self._trouble():
+            self._staging.mkdir(parents=True, exist_ok=True)
+            _sweep(self._staging)
+        return self._staging
+
+    def adopt_file(self, key: str, path: Path, *, sha256: str) -> None:
+        """See ArtifactStore. Here it is a copy, which is compared with the digest."""
+        if self.put_file(key, path).sha256 != sha256:
+            self.delete(key)
+            raise ArtifactStoreUnavailable("A file changed while it was stored.")
+
+    def has(self, key: str) -> bool:
+        """See ArtifactStore."""
+        place = self._place(key)
+        with self._trouble():
+            try:
+                found = self._files.info(place)
+            except (FileNotFoundError, NotADirectoryError):
+                return False
+        return bool(found["type"] == "file")
 
     def put_file(self, key: str, path: Path) -> StoredFile:
         """See ArtifactStore. Raises OSError when the local file cannot be opened."""
@@ -164,6 +201,8 @@ class FileArtifacts(ArtifactStore):
             raise missing from None
         except self._troubles as error:
             number = getattr(error, "errno", None)
+            if number in _FULL:
+                raise StorageFull from None
             kind = errno.errorcode.get(number, type(error).__name__) if number else type(error).__name__
             raise ArtifactStoreUnavailable(f"The artifact store cannot be reached ({kind}).") from None
 
@@ -172,18 +211,29 @@ class DirectoryArtifacts(FileArtifacts):
     """Files in a directory, which is made where it is missing."""
 
     def __init__(self, directory: Path) -> None:
-        super().__init__(fsspec.filesystem("file", skip_instance_cache=True), str(directory))
-        self._incoming = directory / _INCOMING
-        with self._trouble():
-            self._incoming.mkdir(parents=True, exist_ok=True)
-            self._sweep()
+        super().__init__(
+            fsspec.filesystem("file", skip_instance_cache=True), str(directory), staging=directory / _INCOMING
+        )
+        self._incoming = self.staging()
 
-    def _sweep(self) -> None:
-        """Delete what writers that were killed have left behind."""
-        for path in self._incoming.iterdir():
-            with suppress(FileNotFoundError):
-                if time.time() - path.stat().st_mtime > _ABANDONED_SECONDS:
-                    path.unlink()
+    def adopt_file(self, key: str, path: Path, *, sha256: str) -> None:
+        """See ArtifactStore. A second name for the same bytes, where the file system has such a thing."""
+        place = Path(self._place(key))
+        temporary = self._incoming / secrets.token_hex(16)
+        try:
+            _sync(path)
+            os.link(path, temporary)
+        except OSError:
+            super().adopt_file(key, path, sha256=sha256)
+            return
+        with self._trouble():
+            try:
+                place.parent.mkdir(parents=True, exist_ok=True)
+                temporary.replace(place)
+            finally:
+                # Also where all went well: a name of the same file is not moved onto it, but left.
+                temporary.unlink(missing_ok=True)
+            _sync(place.parent)
 
     def _writer(self, place: str) -> AbstractContextManager[BinaryIO]:
         return self._move_in(Path(place))
@@ -200,19 +250,32 @@ class DirectoryArtifacts(FileArtifacts):
             temporary.replace(place)
         finally:
             temporary.unlink(missing_ok=True)
-        _sync_directory(place.parent)
+        _sync(place.parent)
 
 
-def _sync_directory(directory: Path) -> None:
-    """Have the directory's new entry on disk too."""
-    descriptor = os.open(directory, os.O_RDONLY)
+def _sync(path: Path) -> None:
+    """Have a file's bytes, or a directory's new entry, on disk."""
+    descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
 
 
-def _open_bucket(root: str, endpoint: str | None) -> FileArtifacts:
+def _sweep(directory: Path) -> None:
+    """Delete what writers that were killed have left behind: files, and directories in which nothing is new."""
+    for path in directory.iterdir():
+        with suppress(FileNotFoundError):
+            newest = max(entry.stat().st_mtime for entry in (path, *(path.iterdir() if path.is_dir() else ())))
+            if time.time() - newest <= _ABANDONED_SECONDS:
+                continue
+            if path.is_dir():
+                shutil.rmtree(path)
+            else:
+                path.unlink()
+
+
+def _open_bucket(root: str, endpoint: str | None, staging: Path) -> FileArtifacts:
     try:
         # Only now: they are an extra, and take most of a second to import.
         from botocore.exceptions import BotoCoreError  # noqa: PLC0415
@@ -227,4 +290,4 @@ def _open_bucket(root: str, endpoint: str | None) -> FileArtifacts:
         )
     except ImportError:
         raise SettingsInvalid("s3:// needs the extra: pip install 'hornbeam[s3]'") from None
-    return FileArtifacts(filesystem, root, troubles=(OSError, BotoCoreError))
+    return FileArtifacts(filesystem, root, staging, troubles=(OSError, BotoCoreError))

@@ -99,6 +99,39 @@ class ArtifactSuite:
             artifacts.fetch(_KEY, tmp_path / "there" / "fetched", sha256="00" * 32)
         assert not list((tmp_path / "there").iterdir())
 
+    @pytest.mark.parametrize("size", [0, 1, _MANY_BLOCKS])
+    def test_a_file_is_adopted(self, artifacts: ArtifactStore, size: int) -> None:
+        content = _content(size)
+        assert artifacts.staging().is_dir()
+        staged = _file(artifacts.staging(), content, "staged")
+        assert not artifacts.has(_KEY)
+        for _ in range(2):
+            artifacts.adopt_file(_KEY, staged, sha256=hashlib.sha256(content).hexdigest())
+        assert artifacts.has(_KEY)
+        staged.unlink()
+        assert b"".join(artifacts.read(_KEY)) == content
+        assert list(artifacts.staging().iterdir()) == []
+
+    def test_what_is_adopted_replaces_and_may_come_from_anywhere(
+        self, artifacts: ArtifactStore, tmp_path: Path
+    ) -> None:
+        artifacts.put_file(_KEY, _file(tmp_path, b"old"))
+        artifacts.adopt_file(_KEY, _file(tmp_path, b"new", "other"), sha256=hashlib.sha256(b"new").hexdigest())
+        assert b"".join(artifacts.read(_KEY)) == b"new"
+
+    def test_an_adopted_file_is_put_back_by_who_still_has_it(self, artifacts: ArtifactStore) -> None:
+        staged = _file(artifacts.staging(), b"content", "staged")
+        for _ in range(2):
+            artifacts.adopt_file(_KEY, staged, sha256=hashlib.sha256(b"content").hexdigest())
+            artifacts.delete(_KEY)
+            assert not artifacts.has(_KEY)
+        assert staged.read_bytes() == b"content"
+
+    def test_a_directory_of_files_is_no_file(self, artifacts: ArtifactStore, tmp_path: Path) -> None:
+        artifacts.put_file(_KEY, _file(tmp_path, b"x"))
+        assert not artifacts.has(_KEY.rpartition("/")[0])
+        assert not artifacts.has(f"{_KEY}/below")
+
     def test_keys_below_a_prefix(self, artifacts: ArtifactStore, tmp_path: Path) -> None:
         source = _file(tmp_path, b"x")
         for key in ("jobs/a/2", "jobs/a/1", "jobs/a/deep/er", "jobs/ab/1", "jobs/b"):
@@ -131,6 +164,8 @@ class ArtifactSuite:
         source = _file(tmp_path, b"x")
         for call in (
             partial(artifacts.put_file, key, source),
+            partial(artifacts.adopt_file, key, source, sha256=""),
+            partial(artifacts.has, key),
             partial(artifacts.read, key),
             partial(artifacts.fetch, key, tmp_path / "fetched", sha256=""),
             partial(artifacts.delete, key),
@@ -143,6 +178,8 @@ class ArtifactSuite:
     def test_a_file_that_cannot_be_read_stores_nothing(self, artifacts: ArtifactStore, tmp_path: Path) -> None:
         with pytest.raises(OSError, match="No such file"):
             artifacts.put_file(_KEY, tmp_path / "missing")
+        with pytest.raises(OSError, match="No such file"):
+            artifacts.adopt_file(_KEY, tmp_path / "missing", sha256="")
         assert artifacts.keys("jobs") == []
 
     def test_a_file_that_breaks_off_replaces_nothing(self, artifacts: ArtifactStore, tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from psycopg import sql
 
 from hornbeam.settings import Settings
 from hornbeam.storage.sql import open_store
-from hornbeam.storage.sql.tables import catalogues, jobs, keys, workers
+from hornbeam.storage.sql.tables import catalogues, datasets, jobs, keys, uploads, workers
 
 _numbers = itertools.count(1)
 
@@ -66,7 +66,7 @@ def migrated_postgres_url(create_postgres_database: Callable[[], str], tmp_path_
 def postgres_url(migrated_postgres_url: str) -> str:
     """A database with the tables, and no rows in them."""
     with psycopg.connect(migrated_postgres_url.replace("+psycopg", "")) as connection:
-        for table in (jobs, workers, catalogues, keys):  # the others hang on jobs
+        for table in (jobs, workers, catalogues, keys, uploads, datasets):  # the others hang on these
             connection.execute(sql.SQL("DELETE FROM {}").format(sql.Identifier(table.name)))
     return migrated_postgres_url
 

@@ -1,12 +1,13 @@
 """The laws of the artifact store, in a directory."""
 
 import os
+import resource
 import time
 from pathlib import Path
 
 import pytest
 
-from hornbeam.errors import ArtifactStoreUnavailable, SettingsInvalid
+from hornbeam.errors import ArtifactStoreUnavailable, SettingsInvalid, StorageFull
 from hornbeam.settings import Settings
 from hornbeam.storage.artifacts import ArtifactStore
 from hornbeam.storage.files import DirectoryArtifacts, open_artifacts
@@ -60,6 +61,23 @@ def test_what_a_killed_writer_left_is_swept_after_a_day(tmp_path: Path) -> None:
     DirectoryArtifacts(tmp_path / "root")
     for name, age in (("old", 100_000), ("new", 100)):
         (incoming / name).write_text("half")
-        os.utime(incoming / name, (time.time() - age,) * 2)
+        (incoming / f"{name}-directory").mkdir()
+        (incoming / f"{name}-directory" / "file").write_text("half")
+        for path in (name, f"{name}-directory/file", f"{name}-directory"):
+            os.utime(incoming / path, (time.time() - age,) * 2)
+    os.utime(incoming / "new-directory", (time.time() - 100_000,) * 2)  # a file in it is still being written
     DirectoryArtifacts(tmp_path / "root")
-    assert [path.name for path in incoming.iterdir()] == ["new"]
+    assert sorted(path.name for path in incoming.iterdir()) == ["new", "new-directory"]
+
+
+def test_no_room_is_said_and_leaves_nothing(tmp_path: Path) -> None:
+    (tmp_path / "source").write_bytes(b"x" * 100_000)
+    artifacts = DirectoryArtifacts(tmp_path / "root")
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, before[1]))
+    try:
+        with pytest.raises(StorageFull):
+            artifacts.put_file("jobs/1/x", tmp_path / "source")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert [path for path in (tmp_path / "root").rglob("*") if path.is_file()] == []

@@ -15,8 +15,11 @@ from hornbeam.testing.artifacts import ArtifactSuite
 
 class TestS3Artifacts(ArtifactSuite):
     @pytest.fixture
-    def artifacts(self, s3_endpoint: str, s3_bucket: str) -> ArtifactStore:
-        return _open(s3_endpoint, f"s3://{s3_bucket}/pre/fix")
+    def artifacts(self, s3_endpoint: str, s3_bucket: str, tmp_path: Path) -> ArtifactStore:
+        settings = Settings(
+            data_dir=tmp_path / "data", artifact_url=f"s3://{s3_bucket}/pre/fix", s3_endpoint_url=s3_endpoint
+        )
+        return open_artifacts(settings)
 
 
 def test_another_process_sees_a_file_at_once(s3_endpoint: str, s3_bucket: str, tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from hornbeam.errors import StoreUnavailable
+from hornbeam.errors import DatasetNotFound, StoreUnavailable
 from hornbeam.jobs.identifiers import new_job_id
 from hornbeam.jobs.record import NewJob
 from hornbeam.queue.base import JobQueue
@@ -85,3 +85,14 @@ def test_what_could_not_be_recorded_is_told_and_the_next_is_recorded(store, reco
 
     record, _ = asyncio.run(main())
     assert store.get_job(record.id) == record
+
+
+def test_a_job_whose_dataset_is_gone_takes_no_other_with_it(store, recorder):
+    jobs = [new_job() for _ in range(4)]
+    jobs[2] = NewJob(new_job_id(), {}, datetime.now(UTC), datasets=("ds_gone",))
+
+    async def main():
+        return await asyncio.gather(*(recorder.record(job) for job in jobs), return_exceptions=True)
+
+    ends = asyncio.run(main())
+    assert [type(end) for end in ends] == [tuple, tuple, DatasetNotFound, tuple]

@@ -7,19 +7,27 @@ from collections.abc import Sequence
 
 from sqlalchemy import Connection, bindparam, delete, func, insert, select, tuple_, update
 
-from hornbeam.errors import JobNotFound, JobNotOver, KeyInFlight
+from hornbeam.errors import DatasetNotFound, JobNotFound, JobNotOver, KeyInFlight
 from hornbeam.jobs.lifecycle import ACTIVE, is_terminal
 from hornbeam.jobs.record import JobRecord, NewJob, Outcome
 from hornbeam.storage.base import JobStore
 from hornbeam.storage.sql.changes import ADD_EVENT, JOB_COLUMNS, LOCK, Change, refused
-from hornbeam.storage.sql.listing import pair_digest
+from hornbeam.storage.sql.cursors import pair_digest
 from hornbeam.storage.sql.part import AnyRow, Part, row_of
-from hornbeam.storage.sql.tables import jobs, keys, tags
+from hornbeam.storage.sql.tables import datasets, job_datasets, jobs, keys, tags
 from schemas.events import EventType
 from schemas.jobs import JobStatus, Summary, Transition
 
 _ADD = insert(jobs)
 _ADD_TAGS = insert(tags)
+_ADD_DATASETS = insert(job_datasets)
+# A shared lock that a deletion waits for, or has waited for: then the dataset is gone. SQLite knows no such locks.
+_HOLD_DATASETS = (
+    select(datasets.c.id)
+    .where(datasets.c.id.in_(bindparam("b_ids", expanding=True)))
+    .order_by(datasets.c.id)
+    .with_for_update(read=True, key_share=True)
+)
 _TIE_KEY = update(keys).where(keys.c.key == bindparam("b_key"), keys.c.job_id.is_(None))
 _GET = select(*JOB_COLUMNS).where(jobs.c.id == bindparam("b_id"))
 _GET_VERSION = select(jobs.c.version).where(jobs.c.id == bindparam("b_id"))
@@ -45,7 +53,9 @@ class SqlJobs(Part, JobStore):
         """See JobStore. Raises KeyInFlight when the key is no longer this request's to use."""
         record = self._queued(job)
         with self._database.writing() as connection:
+            _hold_datasets(connection, [job])
             _add(connection, [record])
+            _add_datasets(connection, [job])
             if idempotency_key is not None:
                 _tie_key(connection, idempotency_key, job.id)
         return record
@@ -55,13 +65,17 @@ class SqlJobs(Part, JobStore):
         records = [self._queued(job) for job in jobs]
         if records:
             with self._database.writing() as connection:
+                _hold_datasets(connection, jobs)
                 _add(connection, records)
+                _add_datasets(connection, jobs)
         return records
 
     def _queued(self, job: NewJob) -> JobRecord:
         now = self._now()
+        given = row_of(job)
+        del given["datasets"]  # they have a table of their own
         return JobRecord(
-            **row_of(job),
+            **given,
             status=JobStatus.QUEUED,
             phase=None,
             attempt=0,
@@ -159,6 +173,22 @@ def _add(connection: Connection, records: Sequence[JobRecord]) -> None:
     ]
     if rows:
         connection.execute(_ADD_TAGS, rows)
+
+
+def _hold_datasets(connection: Connection, new: Sequence[NewJob]) -> None:
+    """Keep the datasets that jobs name from being deleted or changed until the end. Raises DatasetNotFound."""
+    named = sorted({dataset_id for job in new for dataset_id in job.datasets})
+    if named:
+        there = set(connection.execute(_HOLD_DATASETS, {"b_ids": named}).scalars())
+        gone = [dataset_id for dataset_id in named if dataset_id not in there]
+        if gone:
+            raise DatasetNotFound(f"There is no dataset with the id {gone[0]}.")
+
+
+def _add_datasets(connection: Connection, new: Sequence[NewJob]) -> None:
+    rows = [{"job_id": job.id, "dataset_id": dataset_id} for job in new for dataset_id in sorted(set(job.datasets))]
+    if rows:
+        connection.execute(_ADD_DATASETS, rows)
 
 
 def _read(connection: Connection, job_id: str) -> JobRecord:

@@ -1,26 +1,20 @@
-"""Lists of jobs, page by page: a cursor says after which (created_at, id) to go on, and an index leads there.
+"""Lists of jobs, page by page: an index leads to where a cursor points.
 
 So a deep page costs what the first one costs, and rows that come or go in between shift nothing.
 """
 
-import base64
-import hashlib
-import json
-from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import ColumnElement, Select, and_, literal, select, tuple_, union_all
 
-from hornbeam.errors import InvalidCursor
 from hornbeam.jobs.record import JobRecord
-from hornbeam.storage.base import JobQuery, JobStore, Page
+from hornbeam.storage.base import JobQuery, JobStore
+from hornbeam.storage.pages import Page
 from hornbeam.storage.sql.changes import JOB_COLUMNS
+from hornbeam.storage.sql.cursors import Place, decode, encode, pair_digest
 from hornbeam.storage.sql.part import Part
 from hornbeam.storage.sql.tables import jobs, tags
 from schemas.jobs import JobStatus
-
-Place = tuple[datetime, str]
-"""Where a job stands in every list: when it was created, and its id among those of the same moment."""
 
 
 class SqlListing(Part, JobStore):
@@ -28,16 +22,12 @@ class SqlListing(Part, JobStore):
 
     def list_jobs(self, query: JobQuery) -> Page[JobRecord]:
         """See JobStore."""
-        after = None if query.after is None else _decode(query.after, query)
+        after = None if query.after is None else decode(query.after, _bound(query))
         with self._database.reading() as connection:
             found = [JobRecord(*row) for row in connection.execute(_statement(query, after))]
         rows = tuple(found[: query.limit])
-        return Page(rows, _encode(rows[-1].created_at, rows[-1].id, query) if len(found) > len(rows) else None)
-
-
-def pair_digest(key: str, value: str) -> str:
-    """What stands for a pair of metadata in `job_tags`."""
-    return hashlib.sha256(json.dumps([key, value]).encode()).hexdigest()[:40]
+        more = len(found) > len(rows)
+        return Page(rows, encode((rows[-1].created_at, rows[-1].id), _bound(query)) if more else None)
 
 
 def _statement(query: JobQuery, after: Place | None) -> Select[Any]:
@@ -96,33 +86,7 @@ def _ordered(statement: Select[Any], at: Any, id: Any, query: JobQuery) -> Selec
     return statement.order_by(at.desc(), id.desc()) if query.newest_first else statement.order_by(at, id)
 
 
-def _encode(created_at: datetime, job_id: str, query: JobQuery) -> str:
-    place = [created_at.isoformat(), job_id]
-    bound = json.dumps([*place, _fingerprint([*place, *_bound(query)])], separators=(",", ":"))
-    return base64.urlsafe_b64encode(bound.encode()).decode().rstrip("=")
-
-
-def _decode(cursor: str, query: JobQuery) -> Place:
-    """The place in a cursor that `_encode` made for such a query; any other is refused."""
-    try:
-        padded = cursor + "=" * (-len(cursor) % 4)
-        at, job_id, _ = json.loads(base64.b64decode(padded, b"-_", validate=True))
-        moment = datetime.fromisoformat(at).astimezone(UTC)
-        handed_out = isinstance(job_id, str) and _encode(moment, job_id, query) == cursor
-    except (ValueError, TypeError, OverflowError, RecursionError):
-        raise InvalidCursor from None
-    if not handed_out:
-        raise InvalidCursor(
-            "The cursor in `after` is not one that this list, with these filters and this order, handed out."
-        )
-    return moment, job_id
-
-
 def _bound(query: JobQuery) -> list[Any]:
     """What a cursor is bound to: the list's order and filters, not the size of its pages."""
     since = None if query.created_after is None else query.created_after.timestamp()
     return [query.newest_first, sorted(query.statuses), sorted(query.metadata.items()), since]
-
-
-def _fingerprint(value: Any) -> str:
-    return hashlib.sha256(json.dumps(value).encode()).hexdigest()[:16]

@@ -14,7 +14,7 @@ from hornbeam.storage.sql.database import Database, parse_url
 from hornbeam.storage.sql.part import Clock, utc_now
 from hornbeam.storage.sql.store import SqlStore
 
-REVISIONS = ("0001", "0002")
+REVISIONS = ("0001", "0002", "0003")
 """Every revision under `storage/migrations`, oldest first, so that an open without work to do needs no Alembic."""
 
 _ADVISORY_LOCK = 0x686F726E6265616D  # "hornbeam": one key among all that share the server

@@ -2,16 +2,30 @@
 
 from hornbeam.storage.base import Store
 from hornbeam.storage.sql.attempts import SqlAttempts
+from hornbeam.storage.sql.datasets import SqlDatasets
 from hornbeam.storage.sql.idempotency import SqlIdempotency
 from hornbeam.storage.sql.jobs import SqlJobs
 from hornbeam.storage.sql.listing import SqlListing
 from hornbeam.storage.sql.reading import SqlReading
 from hornbeam.storage.sql.results import SqlResults
 from hornbeam.storage.sql.upkeep import SqlUpkeep
+from hornbeam.storage.sql.uploads import SqlUploads
 from hornbeam.storage.sql.workers import SqlWorkers
 
 
-class SqlStore(SqlJobs, SqlListing, SqlReading, SqlAttempts, SqlResults, SqlUpkeep, SqlWorkers, SqlIdempotency, Store):
+class SqlStore(
+    SqlJobs,
+    SqlListing,
+    SqlReading,
+    SqlAttempts,
+    SqlResults,
+    SqlUpkeep,
+    SqlWorkers,
+    SqlIdempotency,
+    SqlDatasets,
+    SqlUploads,
+    Store,
+):
     """The record of everything, in SQLite or PostgreSQL. `open_store` makes one."""
 
     @property

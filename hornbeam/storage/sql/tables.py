@@ -25,6 +25,8 @@ from schemas.catalog import BrokenComponent, ComponentEntry
 from schemas.events import EventType
 from schemas.jobs import JobError, JobPhase, JobStatus, Progress, Summary, Transition
 from schemas.problems import Finding
+from schemas.stored_datasets import Column as DatasetColumn
+from schemas.stored_datasets import DatasetFormat
 
 metadata = MetaData(
     naming_convention={
@@ -192,4 +194,75 @@ keys = Table(
     Column("status", Integer),
     Column("headers", Json(TypeAdapter(dict[str, str]))),
     Column("body", LargeBinary),
+)
+
+datasets = Table(
+    "datasets",
+    metadata,
+    Column("id", Plain, primary_key=True),
+    Column("name", Plain, nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("created_at", Moment, nullable=False),
+    Column("size_bytes", BigInteger, nullable=False),
+    Column("sha256", Plain, nullable=False, index=True),
+    Column("media_type", Plain),
+    Column("metadata", Json(TypeAdapter(dict[str, str])), nullable=False),
+    Column("format", word(DatasetFormat), nullable=False),
+    Column("asked", Json(OBJECT), nullable=False),
+    Column("options", Json(OBJECT), nullable=False),
+    Column("rows", BigInteger, nullable=False),
+    Column("columns", Json(TypeAdapter(tuple[DatasetColumn, ...])), nullable=False),
+    Column("target", Plain),
+    Column("findings", Json(TypeAdapter(tuple[Finding, ...])), nullable=False),
+    Column("table_sha256", Plain, nullable=False, index=True),
+    Column("table_bytes", BigInteger, nullable=False),
+    # What no DatasetRecord shows.
+    Column("preview", Json(TypeAdapter(list[list[Any]])), nullable=False),
+    Column("fingerprint", Plain, nullable=False, index=True),  # of name, bytes and options
+)
+Index("ix_datasets_created", datasets.c.created_at, datasets.c.id)
+
+dataset_tags = Table(
+    "dataset_tags",
+    metadata,
+    Column("pair", Plain, primary_key=True),
+    Column("created_at", Moment, primary_key=True),
+    Column(
+        "dataset_id", Plain, ForeignKey("datasets.id", ondelete="CASCADE"), nullable=False, primary_key=True, index=True
+    ),
+)
+
+job_datasets = Table(
+    "job_datasets",
+    metadata,
+    _job_id(primary_key=True),
+    Column(
+        "dataset_id", Plain, ForeignKey("datasets.id", ondelete="CASCADE"), nullable=False, primary_key=True, index=True
+    ),
+)
+
+uploads = Table(
+    "uploads",
+    metadata,
+    Column("id", Plain, primary_key=True),
+    Column("name", Plain, nullable=False),
+    Column("created_at", Moment, nullable=False),
+    Column("options", Json(OBJECT), nullable=False),
+    Column("metadata", Json(TypeAdapter(dict[str, str])), nullable=False),
+    Column("size_bytes", BigInteger),
+    Column("sha256", Plain),
+    Column("touched_at", Moment, nullable=False, index=True),
+    Column("completion", Integer, nullable=False),
+    Column("completing_at", Moment),
+    Column("dataset_id", Plain, ForeignKey("datasets.id", ondelete="CASCADE"), index=True),
+)
+
+upload_parts = Table(
+    "upload_parts",
+    metadata,
+    Column("upload_id", Plain, ForeignKey("uploads.id", ondelete="CASCADE"), nullable=False, primary_key=True),
+    Column("number", Integer, primary_key=True),
+    Column("size_bytes", BigInteger, nullable=False),
+    Column("sha256", Plain, nullable=False),
+    Column("key", Plain, nullable=False),
 )

@@ -1,4 +1,4 @@
-"""The laws of `hornbeam.storage.base`, as a suite of tests that every store must pass.
+"""The laws of `hornbeam.storage.base` and `hornbeam.storage.datasets`, as a suite of tests that every store must pass.
 
     class TestMyStore(StoreSuite):
         @pytest.fixture
@@ -16,6 +16,7 @@ Needs pytest. Register it for assertion rewriting in a conftest.py:
 from hornbeam.testing.stores.catalogues import CatalogueLaws
 from hornbeam.testing.stores.claims import ClaimLaws
 from hornbeam.testing.stores.clock import Clock
+from hornbeam.testing.stores.datasets import DatasetLaws, DatasetListLaws
 from hornbeam.testing.stores.fencing import FencingLaws
 from hornbeam.testing.stores.keys import KeyLaws
 from hornbeam.testing.stores.lists import ListLaws
@@ -23,11 +24,23 @@ from hornbeam.testing.stores.records import RecordLaws
 from hornbeam.testing.stores.requests import RequestLaws
 from hornbeam.testing.stores.statuses import StatusLaws
 from hornbeam.testing.stores.upkeep import UpkeepLaws
+from hornbeam.testing.stores.uploads import UploadLaws
 
 __all__ = ["Clock", "StoreSuite"]
 
 
 class StoreSuite(
-    StatusLaws, RequestLaws, ClaimLaws, FencingLaws, RecordLaws, ListLaws, UpkeepLaws, KeyLaws, CatalogueLaws
+    StatusLaws,
+    RequestLaws,
+    ClaimLaws,
+    FencingLaws,
+    RecordLaws,
+    ListLaws,
+    UpkeepLaws,
+    KeyLaws,
+    CatalogueLaws,
+    DatasetLaws,
+    DatasetListLaws,
+    UploadLaws,
 ):
     """Everything that a store must do."""

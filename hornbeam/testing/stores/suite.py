@@ -8,6 +8,7 @@ from typing import TypeVar
 
 import pytest
 
+from hornbeam.datasets.record import DatasetRecord, NewDataset, Reading
 from hornbeam.jobs.record import (
     ArtifactRecord,
     Attempt,
@@ -22,6 +23,8 @@ from hornbeam.storage.base import Store
 from hornbeam.testing.stores.clock import Clock
 from schemas.catalog import ComponentEntry, ComponentKind, Parameter
 from schemas.jobs import ErrorOrigin, JobError, JobStatus, Progress
+from schemas.problems import Finding, Severity
+from schemas.stored_datasets import Column, ColumnKind, DatasetFormat, ValueCount
 
 T = TypeVar("T")
 
@@ -120,6 +123,50 @@ def catalogue(digest: str, *names: str) -> CatalogueRecord:
         for name in names
     )
     return CatalogueRecord(digest, entries)
+
+
+def reading(**fields: object) -> Reading:
+    """What was read out of a file of two columns; `fields` replace its defaults."""
+    number = Column(
+        name="x", kind=ColumnKind.NUMBER, dtype="double", minimum=1, maximum=2.5, mean=1.75, sha256="a" * 64
+    )
+    word = Column(
+        name="y",
+        kind=ColumnKind.CATEGORY,
+        dtype="string",
+        missing=1,
+        distinct=1,
+        values=[ValueCount(value="a", count=1)],
+        sha256="b" * 64,
+    )
+    finding = Finding(severity=Severity.WARNING, pointer="/columns/y", code="column.constant", message="One value.")
+    options = {"header": True}
+    made = Reading(
+        DatasetFormat.CSV,
+        options,
+        {**options, "delimiter": ","},
+        2,
+        (number, word),
+        "y",
+        (finding,),
+        ([1, None], [2.5, "a"]),
+        "ef" * 32,
+        2**33,
+    )
+    return replace(made, **fields)  # type: ignore[arg-type]
+
+
+def new_dataset(clock: Clock, **fields: object) -> NewDataset:
+    """A dataset with an id of its own, created now; `fields` replace its defaults."""
+    dataset_id = f"ds_{next(_numbers):08}"
+    return replace(NewDataset(dataset_id, "iris.csv", clock(), 2**33, "cd" * 32, reading()), **fields)  # type: ignore[arg-type]
+
+
+def add_dataset(store: Store, clock: Clock, **fields: object) -> DatasetRecord:
+    """A dataset on record, whose files are there."""
+    record = store.create_dataset(new_dataset(clock, **fields), is_stored=lambda _: True)
+    assert record is not None
+    return store.get_dataset(record.id)
 
 
 def at_once(calls: Sequence[Callable[[], T]]) -> list[T | Exception]:
