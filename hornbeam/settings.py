@@ -5,11 +5,15 @@ Nothing reads them at import: the two `main.py` and the command line build a `Se
 """
 
 import os
+import re
 from pathlib import Path
 from typing import Annotated, Self
 
 from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+ANY_HOST = "*"
+_HOST = re.compile(r"[a-z0-9._-]+|\[[0-9a-f:.]+\]")
 
 
 class Settings(BaseSettings):
@@ -34,6 +38,11 @@ class Settings(BaseSettings):
     )
     s3_endpoint_url: str | None = Field(
         default=None, description="The address of an S3-compatible store that is not AWS."
+    )
+
+    allowed_hosts: Annotated[tuple[str, ...], NoDecode] = Field(
+        default=(ANY_HOST,),
+        description="Names and addresses under which the API answers, with a comma between them, or `*` for any.",
     )
 
     slots: int = Field(default=1, ge=1, le=256, description="Jobs that a worker trains at once.")
@@ -86,6 +95,19 @@ class Settings(BaseSettings):
     def _from_here(cls, files: tuple[Path, ...]) -> tuple[Path, ...]:
         # The processes of one installation need not run where it was set up.
         return tuple(file.absolute() for file in files)
+
+    @field_validator("allowed_hosts", mode="before")
+    @classmethod
+    def _split_hosts(cls, value: object) -> object:
+        return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+
+    @field_validator("allowed_hosts")
+    @classmethod
+    def _as_requests_name_them(cls, hosts: tuple[str, ...]) -> tuple[str, ...]:
+        named = tuple(f"[{host}]" if host.count(":") > 1 and host[0] != "[" else host for host in map(str.lower, hosts))
+        if not named or not all(host == ANY_HOST or _HOST.fullmatch(host) for host in named):
+            raise ValueError("each is a name or an address, without a port; * is any")
+        return named
 
     @model_validator(mode="after")
     def _default_to_the_data_directory(self) -> Self:

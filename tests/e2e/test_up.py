@@ -5,6 +5,7 @@ import signal
 import socket
 import subprocess
 
+import httpx
 import pytest
 
 from hornbeam.client import Hornbeam
@@ -40,6 +41,15 @@ def test_says_where_it_listens_and_when_it_is_ready(stack: RunningStack):
     assert f"docs {stack.url}/docs\n" in said
     assert f"data {stack.data_dir}\n" in said
     assert all(line.isprintable() for line in said.splitlines())
+
+
+def test_on_loopback_it_answers_under_the_names_of_this_machine_only(stack: RunningStack):
+    port = httpx.URL(stack.url).port
+    statuses = {
+        host: httpx.get(f"{stack.url}/v1/jobs", headers={"Host": f"{host}:{port}"}, trust_env=False).status_code
+        for host in ("127.0.0.1", "localhost", "[::1]", "rebound.example")
+    }
+    assert statuses == {"127.0.0.1": 200, "localhost": 200, "[::1]": 200, "rebound.example": 421}
 
 
 def test_a_second_one_on_the_directory_is_refused(stack: RunningStack):

@@ -160,3 +160,12 @@ def test_an_address_that_is_not_ours_is_refused(tmp_path):
     stack = Stack(Settings(data_dir=tmp_path), Address("192.0.2.1", 0), Notes())
     with pytest.raises(InstallationError, match=r"192\.0\.2\.1"):
         stack.run(threading.Event())
+
+
+@pytest.mark.parametrize(
+    ("host", "is_loopback"),
+    [("127.0.0.1", True), ("127.0.0.9", True), ("localhost", True), ("::1", True), ("0.0.0.0", False), ("::", False),
+     ("192.0.2.1", False), ("127.example", False), ("localhost.example", False)],
+)  # fmt: skip
+def test_an_address_knows_whether_others_reach_it(host, is_loopback):
+    assert Address(host).is_loopback is is_loopback

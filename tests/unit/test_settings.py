@@ -43,3 +43,15 @@ def test_neither_settings_nor_their_errors_tell_secrets(wrong):
         Settings(redis_url=url, **wrong)
     assert "hunter2" not in str(raised.value)
     assert "hunter2" not in repr(Settings(redis_url=url))
+
+
+def test_names_of_hosts_are_brought_into_one_form(monkeypatch):
+    monkeypatch.setenv("HORNBEAM_ALLOWED_HOSTS", "Hornbeam.Example, 127.0.0.1,::1,[::1]")
+    assert Settings().allowed_hosts == ("hornbeam.example", "127.0.0.1", "[::1]", "[::1]")
+
+
+@pytest.mark.parametrize("wrong", ["", ",", "https://hornbeam.example", "hornbeam.example:8000", "*.example", "a b"])
+def test_what_names_no_host_is_refused(monkeypatch, wrong):
+    monkeypatch.setenv("HORNBEAM_ALLOWED_HOSTS", wrong)
+    with pytest.raises(ValidationError, match="without a port"):
+        Settings()

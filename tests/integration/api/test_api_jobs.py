@@ -177,6 +177,13 @@ def test_cancelling_twice_is_harmless_and_too_late_is_a_conflict(api):
     problem(api.http.post(f"/v1/jobs/{done}/cancel"), 409, "job.transition_refused")
 
 
+def test_a_page_of_another_site_cancels_nothing(api):
+    job_id = api.create()["id"]
+    headers = {"Origin": "https://other.example", "Content-Type": "text/plain"}
+    problem(api.http.post(f"/v1/jobs/{job_id}/cancel", headers=headers), 403, "request.cross_site")
+    assert api.http.get(f"/v1/jobs/{job_id}").json()["status"] == "queued"
+
+
 def test_only_a_job_that_is_over_can_be_deleted(api):
     job_id = api.create()["id"]
     problem(api.http.delete(f"/v1/jobs/{job_id}"), 409, "job.not_over")
