@@ -67,8 +67,15 @@ def build_app(open_parts: OpenParts, *, allowed_hosts: Collection[str] = (ANY_HO
             with _serving(parts, instruments) as service:
                 yield {"service": service}
 
-    about = {"title": "Hornbeam", "version": hornbeam.__version__}
-    app = Application(instruments, allowed_hosts, **about, lifespan=lifespan)
+    app = Application(
+        instruments,
+        allowed_hosts,
+        title="Hornbeam",
+        version=hornbeam.__version__,
+        lifespan=lifespan,
+        # A redirect would be to an address that the client made up: its own `Host`.
+        redirect_slashes=False,
+    )
     # Flat, not included: matched once on the way to the handler, and named by their whole path.
     app.router.routes.extend(route for resource in routes.ALL for route in resource.routes)
     add_handlers(app)

@@ -236,6 +236,8 @@ def test_a_body_that_is_too_large_is_refused_however_it_comes(api):
         ("GET", "/v1/jobs/%00%ff", 404, "job.not_found"),
         ("GET", "/v1/components/layer/Dens", 404, "component.not_found"),
         ("GET", "/v1/nothing", 404, "path.not_found"),
+        ("GET", "/v1/jobs/", 404, "path.not_found"),
+        ("POST", "/v1/jobs/", 404, "path.not_found"),
         ("PUT", "/v1/jobs", 405, "method.not_allowed"),
         ("POST", "/v1/jobs", 415, "media_type.unsupported"),
         ("GET", "/v1/jobs?limit=0", 422, "parameter.invalid"),
