@@ -21,6 +21,7 @@ from service.instruments import Instruments, Measured, RecordCollector
 from service.parts import Parts
 from service.problems import add_handlers
 from service.recording import Recorder
+from service.routing import heads
 from service.stopping import Stopping
 from service.submission import Submissions
 from service.threads import Threads
@@ -77,7 +78,8 @@ def build_app(open_parts: OpenParts, *, allowed_hosts: Collection[str] = (ANY_HO
         redirect_slashes=False,
     )
     # Flat, not included: matched once on the way to the handler, and named by their whole path.
-    app.router.routes.extend(route for resource in routes.ALL for route in resource.routes)
+    flat = [route for resource in routes.ALL for route in resource.routes]
+    app.router.routes.extend([*flat, *heads(flat)])
     add_handlers(app)
     return app
 
