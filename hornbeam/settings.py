@@ -13,6 +13,7 @@ from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 ANY_HOST = "*"
+_RELATIVE_DATABASE = re.compile(r"(sqlite(?:\+\w+)?:///)(?![/?:]|file:|$)(.+)", re.DOTALL)
 _HOST = re.compile(r"[a-z0-9._-]+|\[[0-9a-f:.]+\]")
 
 
@@ -27,7 +28,8 @@ class Settings(BaseSettings):
     )
     database_url: SecretStr = Field(
         default=SecretStr(""),
-        description="SQLAlchemy URL: `sqlite:////path/hornbeam.db` or `postgresql+psycopg://user:password@host/name`.",
+        description="SQLAlchemy URL: `sqlite:////path/hornbeam.db` or `postgresql+psycopg://user:password@host/name`. "
+        "`sqlite:///hornbeam.db` lies in the directory where the process, or `hornbeam up`, is started.",
     )
     redis_url: SecretStr = Field(
         default=SecretStr("redis://127.0.0.1:6379/0"),
@@ -84,6 +86,13 @@ class Settings(BaseSettings):
     max_body_bytes: int = Field(default=2**20, ge=1024, description="The largest request body.")
     max_nesting: int = Field(default=10, ge=1, description="How deep a spec's JSON may nest.")
     proof_seconds: float = Field(default=5.0, gt=0, description="How long a request waits for the planner.")
+
+    @field_validator("database_url")
+    @classmethod
+    def _relative_to_here(cls, url: SecretStr) -> SecretStr:
+        # As with the files of components: not to wherever a process runs that is told of it.
+        found = _RELATIVE_DATABASE.fullmatch(url.get_secret_value())
+        return SecretStr(f"{found[1]}{Path.cwd()}/{found[2]}") if found else url
 
     @field_validator("component_files", mode="before")
     @classmethod

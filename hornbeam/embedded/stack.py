@@ -122,6 +122,7 @@ class Stack:
     def _environment(self, redis: EmbeddedRedis | None) -> dict[str, str]:
         ours = {
             "HORNBEAM_DATA_DIR": str(self.data_dir),
+            "HORNBEAM_DATABASE_URL": self._settings.database_url.get_secret_value(),
             "HORNBEAM_SLOTS": str(self._settings.slots),
             "PYTHONUNBUFFERED": "1",
         }

@@ -82,6 +82,13 @@ def test_a_setting_that_is_not_valid_is_named(tmp_path):
     assert "HORNBEAM_LEASE_SECONDS" in ran.stderr
 
 
+def test_a_relative_database_lies_where_it_was_started(start_stack: Start):
+    stack = start_stack(HORNBEAM_DATABASE_URL="sqlite:///jobs.db")
+    assert list(stack.client.jobs.list()) == []
+    assert stack.data_dir.with_name("jobs.db").exists()
+    assert not list(stack.data_dir.glob("*.db"))
+
+
 @pytest.mark.parametrize("part", ["api", "redis"])
 def test_a_part_that_is_killed_is_started_again(stack: RunningStack, part: str):
     killed = stack.note.children[part]

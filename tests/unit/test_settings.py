@@ -23,6 +23,25 @@ def test_what_is_named_stays(monkeypatch):
     assert settings.artifact_url == "s3://bucket"
 
 
+@pytest.mark.parametrize(
+    ("given", "meant"),
+    [
+        ("sqlite:///jobs.db", "sqlite:///{here}/jobs.db"),
+        ("sqlite+pysqlite:///a/../jobs.db?timeout=5", "sqlite+pysqlite:///{here}/a/../jobs.db?timeout=5"),
+        ("sqlite:////srv/jobs.db", "sqlite:////srv/jobs.db"),
+        ("sqlite:///file:jobs.db?uri=true", "sqlite:///file:jobs.db?uri=true"),
+        ("sqlite:///:memory:", "sqlite:///:memory:"),
+        ("sqlite:///", "sqlite:///"),
+        ("sqlite://", "sqlite://"),
+        ("postgresql:///hornbeam", "postgresql:///hornbeam"),
+    ],
+)
+def test_a_relative_database_lies_where_the_settings_are_read(tmp_path, monkeypatch, given, meant):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HORNBEAM_DATABASE_URL", given)
+    assert Settings().database_url.get_secret_value() == meant.format(here=tmp_path)
+
+
 def test_files_of_components_are_separated_as_paths_are(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("HORNBEAM_COMPONENT_FILES", "/srv/losses.py::layers.py")
