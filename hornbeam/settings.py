@@ -8,11 +8,13 @@ import os
 import re
 from pathlib import Path
 from typing import Annotated, Self
+from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 ANY_HOST = "*"
+_DATABASE = re.compile(r"(sqlite|postgres(ql)?)(\+\w+)?://.*", re.DOTALL)
 _RELATIVE_DATABASE = re.compile(r"(sqlite(?:\+\w+)?:///)(?![/?:]|file:|$)(.+)", re.DOTALL)
 _HOST = re.compile(r"[a-z0-9._-]+|\[[0-9a-f:.]+\]")
 
@@ -87,6 +89,27 @@ class Settings(BaseSettings):
     max_nesting: int = Field(default=10, ge=1, description="How deep a spec's JSON may nest.")
     proof_seconds: float = Field(default=5.0, gt=0, description="How long a request waits for the planner.")
 
+    @field_validator("redis_url")
+    @classmethod
+    def _leads_to_redis(cls, url: SecretStr) -> SecretStr:
+        if not _is_redis(url.get_secret_value()):
+            raise ValueError("begins with redis://, rediss:// or unix:///, and a port or database in it is a number")
+        return url
+
+    @field_validator("database_url")
+    @classmethod
+    def _leads_to_a_database(cls, url: SecretStr) -> SecretStr:
+        if url.get_secret_value() and not _DATABASE.fullmatch(url.get_secret_value()):
+            raise ValueError("begins with sqlite:/// or postgresql+psycopg://")
+        return url
+
+    @field_validator("artifact_url")
+    @classmethod
+    def _leads_to_files(cls, url: str) -> str:
+        if "://" in url and not url.startswith(("file:///", "s3://")):
+            raise ValueError("begins with file:/// or s3://, or is a directory")
+        return url
+
     @field_validator("database_url")
     @classmethod
     def _relative_to_here(cls, url: SecretStr) -> SecretStr:
@@ -128,3 +151,15 @@ class Settings(BaseSettings):
         if self.heartbeat_seconds * 2 > self.lease_seconds:
             raise ValueError("HORNBEAM_LEASE_SECONDS must be at least twice HORNBEAM_HEARTBEAT_SECONDS")
         return self
+
+
+def _is_redis(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        _ = parts.port
+    except ValueError:
+        return False
+    if parts.scheme == "unix":
+        return bool(parts.path)
+    database = parts.path.strip("/")
+    return parts.scheme in ("redis", "rediss") and (not database or database.isdecimal())

@@ -40,8 +40,6 @@ def open_artifacts(settings: Settings) -> ArtifactStore:
     url = settings.artifact_url
     if url.startswith("s3://"):
         return _open_bucket(url.removeprefix("s3://").strip("/"), settings.s3_endpoint_url)
-    if "://" in url and not url.startswith("file:///"):
-        raise SettingsInvalid("HORNBEAM_ARTIFACT_URL must be a directory, file:///path or s3://bucket/prefix")
     return DirectoryArtifacts(Path(url.removeprefix("file://")).absolute())
 
 
