@@ -1,5 +1,6 @@
 """`hornbeam up`: one at a time, keeps its parts alive, and leaves no process behind, however it ends."""
 
+import itertools
 import os
 import signal
 import socket
@@ -25,6 +26,7 @@ ENDLESS = {
     "training": {"epochs": 100_000},
     "checkpoints": {"every_epochs": 100_000},
 }
+_UNITS = itertools.count(1)
 
 
 def _up(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -32,6 +34,13 @@ def _up(*arguments: str) -> subprocess.CompletedProcess[str]:
         [COMMAND, "up", *arguments],
         env=stacks.environment(), capture_output=True, text=True, timeout=30, check=False,
     )  # fmt: skip
+
+
+def _is_proven(stack: RunningStack) -> bool:
+    """Whether a planner answers in time, to a model that no answer is remembered of."""
+    hidden = {"type": "Dense", "units": next(_UNITS)}
+    model = {"layers": [hidden, *ENDLESS["model"]["layers"]]}
+    return stack.client.jobs.create({**ENDLESS, "model": model}, validate_only=True).proven
 
 
 def test_says_where_it_listens_and_when_it_is_ready(stack: RunningStack):
@@ -89,15 +98,16 @@ def test_a_relative_database_lies_where_it_was_started(start_stack: Start):
     assert not list(stack.data_dir.glob("*.db"))
 
 
-@pytest.mark.parametrize("part", ["api", "redis"])
+@pytest.mark.parametrize("part", ["api", "redis", "worker", "planner"])
 def test_a_part_that_is_killed_is_started_again(stack: RunningStack, part: str):
     killed = stack.note.children[part]
     os.kill(killed, signal.SIGKILL)
     wait_until(lambda: stack.note.children[part] != killed, what=f"another {part}")
     wait_until(stack.is_ready, timeout=30, what="readiness")
     assert f"The {part} exited with status -9; starting it again" in stack.output.read_text()
+    wait_until(lambda: _is_proven(stack), timeout=stacks.IMPORT_SECONDS, interval=0.5, what="a planner")
     job = stack.client.jobs.create({**ENDLESS, "training": {"epochs": 1}})
-    assert stack.client.jobs.wait(job.id, timeout=60).status == JobStatus.SUCCEEDED
+    assert stack.client.jobs.wait(job.id, timeout=stacks.IMPORT_SECONDS).status == JobStatus.SUCCEEDED
 
 
 @pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGINT])
