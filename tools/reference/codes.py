@@ -2,6 +2,8 @@
 
 HTTP = {
     "request.malformed": "The request is not HTTP as it should be.",
+    "request.cross_site": "A page of another site asked for something that changes something.",
+    "request.misdirected": "The service does not answer under the name that was asked: `HORNBEAM_ALLOWED_HOSTS`.",
     "path.not_found": "There is nothing at this path.",
     "method.not_allowed": "The path exists, and does not take this method; `Allow` lists those that it takes.",
     "media_type.not_acceptable": "Nothing that `Accept` lists can be given.",
