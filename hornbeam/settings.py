@@ -80,6 +80,9 @@ class Settings(BaseSettings):
         default=0, ge=0, description="Resident memory of a trainer; 0 shares the machine's."
     )
     max_file_bytes: int = Field(default=8 * 2**30, ge=1, description="The largest file that a trainer may write.")
+    cache_bytes: int = Field(
+        default=20 * 2**30, ge=0, description="What tables of datasets may take of a worker's disk between jobs."
+    )
     max_log_lines: int = Field(
         default=10_000, ge=1, description="Log lines kept per job; the rest is counted and dropped."
     )

@@ -4,7 +4,7 @@ The service's own datasets and those that clients brought are described alike. F
 `dataset.facts`, to the planner and the trainer, which know no database; the spec on record has the dataset's id alone.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -21,6 +21,7 @@ Shape = tuple[int | None, ...]
 LABEL = "label"
 """The column of labels in the service's own datasets, and in folders of files."""
 
+_SPLITS = ("validation", "test")
 _NUMERIC = frozenset({ColumnKind.NUMBER, ColumnKind.BOOLEAN})
 _TEXTUAL = frozenset({ColumnKind.CATEGORY, ColumnKind.TEXT})
 
@@ -105,6 +106,44 @@ def as_json(facts: DatasetFacts) -> dict[str, Any]:
     """The facts, to go with a spec."""
     plain: dict[str, Any] = _FACTS.dump_python(facts, mode="json")
     return plain
+
+
+def stored_parts(dataset: Mapping[str, Any] | None) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """Each part of a normalised `dataset` whose source a client has brought, with its pointer: itself, and splits."""
+    if dataset is None:
+        return
+    parts = ((f"/dataset/{name}", dataset.get(name) or {}) for name in _SPLITS)
+    for where, part in (("/dataset", dataset), *parts):
+        if "id" in part.get("source", ()):
+            yield where, part
+
+
+def with_facts(spec: Mapping[str, Any], facts: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    """A normalised spec as it goes to a planner or a trainer.
+
+    Args:
+        spec: As it is on record.
+        facts: In JSON, by the datasets' ids.
+    """
+    added = {where: {**part, "facts": facts[part["source"]["id"]]} for where, part in stored_parts(spec["dataset"])}
+    return _with_parts(spec, added)
+
+
+def without_facts(spec: Mapping[str, Any]) -> dict[str, Any]:
+    """A normalised spec as it goes on record: facts are the datasets' own."""
+    bare = {
+        where: {name: value for name, value in part.items() if name != "facts"}
+        for where, part in stored_parts(spec["dataset"])
+    }
+    return _with_parts(spec, bare)
+
+
+def _with_parts(spec: Mapping[str, Any], parts: Mapping[str, dict[str, Any]]) -> dict[str, Any]:
+    if spec["dataset"] is None:
+        return dict(spec)
+    dataset = dict(parts.get("/dataset", spec["dataset"]))
+    dataset |= {name: parts[f"/dataset/{name}"] for name in _SPLITS if f"/dataset/{name}" in parts}
+    return {**spec, "dataset": dataset}
 
 
 def facts_of(part: Mapping[str, Any]) -> DatasetFacts:

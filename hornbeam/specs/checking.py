@@ -116,7 +116,7 @@ def check(spec: JobSpec, catalogue: CatalogueIndex, settings: Settings) -> Check
 
 def _names_stored_data(spec: JobSpec) -> bool:
     """Whether a spec means something else when somebody's dataset changes."""
-    return spec.dataset is not None and next(dataset_ids(spec.dataset.model_dump()), None) is not None
+    return spec.dataset is not None and bool(dataset_ids(spec.dataset.model_dump()))
 
 
 def _examine(

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 from hornbeam.components.catalog import closest
 from hornbeam.datasets.columns import UnfitColumns, target_names
-from hornbeam.datasets.facts import DatasetFacts, as_json, facts_of
+from hornbeam.datasets.facts import DatasetFacts, as_json, facts_of, stored_parts
 from hornbeam.datasets.labels import class_labels, labels_of
 from hornbeam.datasets.splits import split_sizes
 from hornbeam.specs.findings import Report, pointer
@@ -38,30 +38,23 @@ class NoDatasets:
 
 def add_facts(dataset: dict[str, Any], datasets: Datasets, report: Report) -> bool:
     """Put what is known of the datasets that a normalised `dataset` names into it, in place; whether all are there."""
-    found = [_add(dataset, datasets, f"{WHERE}/source/id", report)]
-    for part in ("validation", "test"):
-        if "source" in (dataset[part] or {}):
-            found.append(_add(dataset[part], datasets, f"{WHERE}/{part}/source/id", report))
-    return all(found)
+    are_there = True
+    for where, part in list(stored_parts(dataset)):
+        dataset_id = part["source"]["id"]
+        facts = datasets.find(dataset_id)
+        if facts is None:
+            are_there = False
+            message = f"There is no dataset {dataset_id}."
+            suggestion = "GET /v1/datasets lists those that there are."
+            report.error(f"{where}/source/id", "dataset.not_found", message, suggestion)
+        elif isinstance(part, dict):
+            part["facts"] = as_json(facts)
+    return are_there
 
 
-def without_facts(spec: Mapping[str, Any]) -> dict[str, Any]:
-    """The spec as it goes on record: facts are the datasets' own."""
-    dataset = spec["dataset"]
-    if dataset is None:
-        return dict(spec)
-    bare = {name: value for name, value in dataset.items() if name != "facts"}
-    for part in ("validation", "test"):
-        if bare[part] is not None:
-            bare[part] = {name: value for name, value in bare[part].items() if name != "facts"}
-    return {**spec, "dataset": bare}
-
-
-def dataset_ids(dataset: Dataset | None) -> Iterator[str]:
-    """The datasets that clients brought and a normalised `dataset` names."""
-    for part in (dataset, *((dataset or {}).get(name) for name in ("validation", "test"))):
-        if part is not None and "id" in (part.get("source") or {}):
-            yield part["source"]["id"]
+def dataset_ids(dataset: Dataset | None) -> list[str]:
+    """The datasets that clients brought and a normalised `dataset` names, each once."""
+    return list(dict.fromkeys(part["source"]["id"] for _, part in stored_parts(dataset)))
 
 
 def check_data(normalised: dict[str, Any], report: Report) -> None:
@@ -77,19 +70,6 @@ def check_data(normalised: dict[str, Any], report: Report) -> None:
     if batch_size > training_rows > 0:
         message = f"A batch is larger than the training data, which has {training_rows} rows: an epoch is one step."
         report.warning("/training/batch_size", "batch_size.larger_than_data", message)
-
-
-def _add(part: dict[str, Any], datasets: Datasets, where: str, report: Report) -> bool:
-    dataset_id = part["source"].get("id")
-    if dataset_id is None:
-        return True
-    facts = datasets.find(dataset_id)
-    if facts is None:
-        message = f"There is no dataset {dataset_id}."
-        report.error(where, "dataset.not_found", message, "GET /v1/datasets lists those that there are.")
-        return False
-    part["facts"] = as_json(facts)
-    return True
 
 
 def _check_columns(dataset: Dataset, facts: DatasetFacts, report: Report) -> bool:

@@ -3,11 +3,11 @@ import json
 import pytest
 
 from hornbeam.components.catalog import load_catalogue
-from hornbeam.datasets.facts import ColumnFacts, DatasetFacts, facts_of
+from hornbeam.datasets.facts import ColumnFacts, DatasetFacts, as_json, facts_of, with_facts, without_facts
 from hornbeam.datasets.splits import Sizes, split_sizes
 from hornbeam.settings import Settings
 from hornbeam.specs.checking import examine_body
-from hornbeam.specs.data import dataset_ids, without_facts
+from hornbeam.specs.data import dataset_ids
 from hornbeam.specs.remembered import Memory
 from schemas.problems import Severity
 from schemas.stored_datasets import ColumnKind
@@ -76,11 +76,12 @@ def test_a_spec_may_name_the_columns_of_a_dataset_that_a_client_brought():
 def test_facts_go_with_the_question_and_not_on_record():
     spec = examined({**NUMERIC, "validation": {"source": {"id": OTHERS}}}).spec
     bare = without_facts(spec)
-    assert list(dataset_ids(bare["dataset"])) == [ADULTS, OTHERS]
+    assert dataset_ids(bare["dataset"]) == [ADULTS, OTHERS]
     assert "facts" not in bare["dataset"]
     assert "facts" not in bare["dataset"]["validation"]
     assert bare["dataset"]["source"] == {"id": ADULTS}
     assert "facts" in spec["dataset"]
+    assert with_facts(bare, {name: as_json(facts) for name, facts in BROUGHT.items()}) == spec
 
 
 def test_there_must_be_such_a_dataset():
