@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Discriminator, Field, StringConstraints, Tag
 
+from schemas.models import ComponentRef
 from schemas.strict import Request
 
 
@@ -147,6 +148,22 @@ class Window(Request):
     )
 
 
+def _preprocess_form(value: Any) -> str:
+    return "auto:form" if isinstance(value, str) else "each:form"
+
+
+Chain = Annotated[
+    Annotated[Literal["auto"], Tag("auto:form")]
+    | Annotated[list[ComponentRef], Field(max_length=16), Tag("each:form")],
+    Discriminator(_preprocess_form),
+]
+Preprocess = Annotated[
+    Annotated[Literal["auto"], Tag("auto:form")]
+    | Annotated[dict[ColumnName, Chain], Field(max_length=10_000), Tag("each:form")],
+    Discriminator(_preprocess_form),
+]
+
+
 class DatasetSpec(Request):
     """The data of a job."""
 
@@ -166,5 +183,10 @@ class DatasetSpec(Request):
     )
     test: Split | None = Field(
         default=None, description="Rows that the training never sees; the finished model is evaluated on them."
+    )
+    preprocess: Preprocess | None = Field(
+        default=None,
+        description="Layers that each column goes through before it goes into the model, fitted on the training rows "
+        "and saved in the model; `auto`: what is usual for a column of its kind.",
     )
     weights: ColumnName | None = Field(default=None, description="A column with each row's weight in the loss.")

@@ -94,11 +94,11 @@ def _targets(target: Any) -> Iterator[list[str]]:
 
 def _feed(columns: Sequence[str], facts: DatasetFacts, window: Mapping[str, Any] | None) -> Feed:
     found = {name: facts.columns[name] for name in columns}
-    shape, dtype = _side_by_side(found)
+    shape, dtype = side_by_side(found)
     return Feed(tuple(columns), shape if window is None else (window["length"], *shape), dtype)
 
 
-def _side_by_side(columns: Mapping[str, ColumnFacts]) -> tuple[Shape, str]:
+def side_by_side(columns: Mapping[str, ColumnFacts]) -> tuple[Shape, str]:
     """The shape and dtype of one example of some columns."""
     found = list(columns.values())
     if len(found) == 1 and found[0].kind in _ALONE:

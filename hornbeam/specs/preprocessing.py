@@ -1,0 +1,65 @@
+"""Checks and spells out what is done with the columns of a dataset before they go into the model.
+
+Leaves what the layers give to the planner, and the graph that they make to `hornbeam.datasets.preprocessing`.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from hornbeam.components.catalog import closest
+from hornbeam.datasets.columns import feature_columns
+from hornbeam.datasets.facts import facts_of
+from hornbeam.datasets.preprocessing import AUTO, WHERE, pointer_to, usual_chain
+from hornbeam.specs.components import Normalised
+from hornbeam.specs.findings import Report, pointer
+from hornbeam.specs.graphs import INPUT
+from hornbeam.specs.learning import check_learning
+from hornbeam.specs.models import ModelChecker
+from hornbeam.specs.wording import quoted
+from schemas.catalog import ComponentKind
+
+
+def settle_preprocessing(normalised: dict[str, Any], checker: ModelChecker, report: Report) -> None:
+    """Give every column that goes into the model its chain of layers, in place.
+
+    Args:
+        normalised: A spec whose dataset is known and whose columns are there.
+        checker: For these layers alone: they are named apart from the model's.
+        report: Where findings go.
+    """
+    dataset, model = normalised["dataset"], normalised["model"]
+    given = dataset["preprocess"]
+    if given is None:
+        return
+    facts = facts_of(dataset)
+    inputs = list(model.get("inputs") or (INPUT,))
+    wanted = [column for columns in feature_columns(dataset, facts, inputs).values() for column in columns]
+    chains: Mapping[str, Any] = dict.fromkeys(wanted, AUTO) if given == AUTO else given
+    _refuse_others(chains, wanted, report)
+    dataset["preprocess"] = {}
+    for column in wanted:
+        chain = chains.get(column, [])
+        layers = usual_chain(facts.columns[column]) if chain == AUTO else chain
+        dataset["preprocess"][column] = _checked(column, layers, checker, report)
+
+
+def _refuse_others(chains: Mapping[str, Any], wanted: Sequence[str], report: Report) -> None:
+    for column in chains:
+        if column not in wanted:
+            near = closest(column, list(wanted))
+            suggestion = f"Did you mean {near!r}?" if near else f"Columns that do: {', '.join(wanted[:15])}."
+            message = f"{quoted(column)} is no column that goes into the model."
+            report.error(f"{WHERE}{pointer(column)}", "preprocess.no_feature", message, suggestion)
+
+
+def _checked(column: str, layers: Sequence[Any], checker: ModelChecker, report: Report) -> list[Normalised | None]:
+    checked = []
+    for index, given in enumerate(layers):
+        where = pointer_to(column, index)
+        layer = checker.check(ComponentKind.LAYER, given, where)
+        if layer is not None and "type" not in layer:
+            report.error(where, "component.type", "Here must be a layer with a type, not a whole model.")
+        elif layer is not None:
+            check_learning(layer, where, report)
+        checked.append(layer)
+    return checked
