@@ -8,7 +8,6 @@ import heapq
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
-from hornbeam.components.catalog import closest
 from hornbeam.specs.findings import Report, pointer
 from hornbeam.specs.wording import any_of, quoted
 
@@ -126,7 +125,7 @@ def _check_names(inputs: Mapping[str, Any], model: Model, where: str, report: Re
 
 def _check_known(name: str, known: Collection[str], where: str, report: Report) -> None:
     if name not in known:
-        near = closest(name, list(known))
+        near = report.meant(name, known)
         suggestion = f"Did you mean {near!r}?" if near else f"There is: {', '.join(list(known)[:15])}."
         report.error(where, "graph.unknown_name", f"There is no input or layer called {quoted(name)}.", suggestion)
 

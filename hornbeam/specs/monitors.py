@@ -7,7 +7,6 @@ import itertools
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
-from hornbeam.components.catalog import closest
 from hornbeam.specs.components import Normalised
 from hornbeam.specs.findings import Report
 from hornbeam.specs.outputs import log_name, losses, metrics
@@ -112,11 +111,11 @@ def check_monitor(watcher: str, key: str, keys: Sequence[str], where: str, repor
         return
     if key.startswith("val_") and not any(other.startswith("val_") for other in keys):
         message = f"{watcher} watches {quoted(key)}, and there is no validation data to report it for."
-        own = closest(key.removeprefix("val_"), list(keys)) or "loss"
+        own = report.meant(key.removeprefix("val_"), keys) or "loss"
         suggestion = f"Add dataset.validation: {{fraction: 0.2}}, or watch {own!r}."
         report.error(where, "monitor.needs_validation", message, suggestion)
         return
-    near = closest(key, list(keys))
+    near = report.meant(key, keys)
     message = f"{watcher} watches {quoted(key)}, which this training does not report."
     suggestion = f"Did you mean {near!r}?" if near else f"It reports: {', '.join(keys)}."
     report.error(where, "monitor.unknown", message, suggestion)

@@ -7,7 +7,6 @@ One place knows both forms; everybody else goes through `losses` and `metrics`. 
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from hornbeam.components.catalog import closest
 from hornbeam.specs.findings import Report, pointer
 from hornbeam.specs.wording import any_of, quoted
 
@@ -92,7 +91,7 @@ def _refuse_single(field: str, names: list[str], report: Report) -> None:
 def _check_outputs(where: str, given: Mapping[str, Any], names: list[str], report: Report) -> None:
     for name in given:
         if name not in names:
-            near = closest(name, names) if names else None
+            near = report.meant(name, names)
             suggestion = f"Did you mean {near!r}?" if near else None
             if not suggestion:
                 there = f"There is: {', '.join(names)}." if names else "It has a single one: leave its name out."

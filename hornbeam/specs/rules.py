@@ -8,7 +8,6 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from hornbeam.components.catalog import closest
 from hornbeam.datasets.builtin import BUILTIN, DatasetSchema
 from hornbeam.settings import Settings
 from hornbeam.specs.findings import Report, pointer
@@ -44,7 +43,7 @@ def check_columns(dataset: DatasetSpec, report: Report) -> None:
 def _check_column_names(names: Sequence[str], known: Sequence[str], where: str, report: Report) -> None:
     for index, name in enumerate(names):
         if name not in known:
-            near = closest(name, list(known))
+            near = report.meant(name, known)
             suggestion = f"Did you mean {near!r}?" if near else f"There is: {', '.join(known[:15])}."
             message = f"The dataset has no column {quoted(name)}."
             report.error(f"{where}/{index}", "dataset.unknown_column", message, suggestion)
