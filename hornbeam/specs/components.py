@@ -47,10 +47,7 @@ class ComponentChecker:
 
     def check(self, kind: ComponentKind, value: Any, where: str, depth: int = 0) -> Normalised | None:
         """The component spelled out, or None where not even its type is known."""
-        self._checked += 1
-        if self._report.full or self._checked > _MOST_COMPONENTS or depth > _DEEPEST:
-            if not self._report.full:
-                self._report.error(where, "component.too_many", "There are too many components, or they nest too deep.")
+        if not self.goes_on(where, depth):
             return None
         given = spelled_out(value)
         if kind is ComponentKind.LAYER and isinstance(given, dict) and given.get("type") is None:
@@ -68,6 +65,13 @@ class ComponentChecker:
         if kind is ComponentKind.METRIC and "name" not in given and given["type"] in _short_names(entry):
             normalised["name"] = given["type"]
         return normalised
+
+    def goes_on(self, where: str, depth: int = 0) -> bool:
+        """Whether one more component, or call of one, is looked at; a finding where they are too many or too deep."""
+        self._checked += 1
+        if depth > _DEEPEST or self._checked == _MOST_COMPONENTS + 1:
+            self._report.error(where, "component.too_many", "There are too many components, or they nest too deep.")
+        return not self._report.full and self._checked <= _MOST_COMPONENTS and depth <= _DEEPEST
 
     def _parameters(self, entry: ComponentEntry, given: Mapping[str, Any], where: str, depth: int) -> Normalised:
         """Every parameter: as given where it is, else its default."""

@@ -91,10 +91,12 @@ def settle_graph(model: Model, wheres: Sequence[str], where: str, report: Report
     _chain_up(model, wheres, report)
     known = dict.fromkeys([*inputs, *(str(layer["name"]) for layer in model["layers"])])
     _check_names(inputs, model, where, report)
+    calls = {str(layer["name"]): layer["shared"] for layer in model["layers"] if layer.get("shared")}
+    originals = dict.fromkeys(str(layer["name"]) for layer in model["layers"] if not layer.get("shared"))
     for layer, layer_where in zip(model["layers"], wheres, strict=True):
         for place, name in referred(layer):
             _check_known(source(name), known, f"{layer_where}{place}", report)
-        _check_shared(layer, model, f"{layer_where}/shared", report)
+        _check_shared(layer, originals, calls, f"{layer_where}/shared", report)
     _settle_outputs(model, known, where, report)
     if not report.has_errors_in(where):
         _check_connections(model, wheres, where, report)
@@ -130,18 +132,18 @@ def _check_known(name: str, known: Collection[str], where: str, report: Report) 
         report.error(where, "graph.unknown_name", f"There is no input or layer called {quoted(name)}.", suggestion)
 
 
-def _check_shared(layer: Layer, model: Model, where: str, report: Report) -> None:
+def _check_shared(
+    layer: Layer, originals: Collection[str], calls: Mapping[str, str], where: str, report: Report
+) -> None:
+    """That what a layer calls again is there, and no such call itself."""
     shared = layer.get("shared")
-    if shared is None:
+    if shared is None or shared in originals:
         return
-    others = [other for other in model["layers"] if other is not layer]
-    original = next((other for other in others if other["name"] == shared), None)
-    if original is None:
-        names = [str(other["name"]) for other in others if not other.get("shared")]
-        _check_known(shared, names, where, report)
-    elif original.get("shared"):
-        message = f"{quoted(shared)} is itself another call of {quoted(original['shared'])}."
-        report.error(where, "graph.shared_twice", message, f"Write shared: {original['shared']}.")
+    if shared in calls and shared != layer["name"]:
+        message = f"{quoted(shared)} is itself another call of {quoted(calls[shared])}."
+        report.error(where, "graph.shared_twice", message, f"Write shared: {calls[shared]}.")
+    else:
+        _check_known(shared, originals, where, report)
 
 
 def _settle_outputs(model: Model, known: Collection[str], where: str, report: Report) -> None:

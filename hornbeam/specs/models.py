@@ -137,7 +137,9 @@ class ModelChecker(ComponentChecker):
             layer.update({name: given[name] for name in WIRING if given.get(name) is not None})
         return layer
 
-    def _shared(self, given: dict[str, Any], where: str) -> Normalised:
+    def _shared(self, given: dict[str, Any], where: str) -> Normalised | None:
+        if not self.goes_on(where):
+            return None
         self._refuse_parameters(given, "It belongs to the layer that is shared", where)
         layer: Normalised = {"shared": given["shared"], "name": given.get("name")}
         self.layers.append(layer)

@@ -1,4 +1,4 @@
-"""What a body may cost the API's process: none takes seconds, whatever its names are and its layers hang together by."""
+"""What a body may cost the API's process: never seconds, whatever it names and however its layers hang together."""
 
 import itertools
 import json
@@ -29,6 +29,15 @@ def layers(names, sources):
     ]
 
 
+def called(times):
+    """What Keras would write of a layer that is called so often."""
+    layer = {"class_name": "Dense", "name": "a", "config": {"units": 1}, "inbound_nodes": [{}] * times}
+    return {"class_name": "Functional", "config": {"layers": [layer], "output_layers": [["a", 0, 0]]}}
+
+
+SHARED = {"layers": [{"name": "a", "type": "Dense", "units": 1}, *[{"shared": "a"}] * 999]}
+
+
 def spec(model, features=None):
     dataset = {"source": {"builtin": "digits"}, "features": features}
     return {"dataset": dataset, "model": model, "loss": "mse"}
@@ -36,6 +45,9 @@ def spec(model, features=None):
 
 CASES = {
     "names of layers": spec({"layers": layers(alike(1000), alike(2000)[1000:])}),
+    "calls of one layer": spec({"keras_json": called(100_000)}),
+    "calls in many models": spec({"layers": [{"model": SHARED}] * 60}),
+    "calls in many models of Keras's": spec({"keras_json": {**called(0), "config": {"layers": [called(1000)] * 200}}}),
     "names of columns": spec({"layers": ["Flatten"]}, {"input": [f"pixel_{number}_x" for number in range(9000)]}),
     "names of outputs": {
         **spec({"layers": [{"name": "a", "type": "Dense", "units": 1}], "outputs": dict.fromkeys(alike(64), "a")}),
