@@ -17,7 +17,14 @@ from hornbeam.specs import inputs, outputs, rules
 from hornbeam.specs.components import ComponentChecker, Normalised
 from hornbeam.specs.findings import Report
 from hornbeam.specs.models import WIRING, ModelChecker
-from hornbeam.specs.monitors import check_monitor, default_monitor, direction, log_keys, settle_metric_names
+from hornbeam.specs.monitors import (
+    check_log_names,
+    check_monitor,
+    default_monitor,
+    direction,
+    log_keys,
+    settle_metric_names,
+)
 from hornbeam.specs.parsing import read
 from schemas.catalog import ComponentKind
 from schemas.problems import Finding, Severity
@@ -78,10 +85,10 @@ def check(spec: JobSpec, catalogue: CatalogueIndex, settings: Settings) -> Check
 
 def _examine(spec: JobSpec, report: Report, catalogue: CatalogueIndex, settings: Settings) -> Checked:
     normalised = spec.model_dump(mode="json")
-    _check_dataset(spec, normalised["model"], report)
+    shape_at = _check_dataset(spec, normalised["model"], report)
     rules.check_limits(spec, settings, report)
     checker = ModelChecker(catalogue, report, settings.max_dimension)
-    _check_components(normalised, checker, report)
+    _check_components(normalised, checker, shape_at, report)
     if not report.has_errors_in("/model", "/dataset"):
         inputs.settle_inputs(normalised["model"], normalised["dataset"], report)
     _fill_in(normalised, settings)
@@ -107,13 +114,15 @@ def _leave_out_errors(normalised: dict[str, Any], report: Report) -> None:
     ]
 
 
-def _check_dataset(spec: JobSpec, model: dict[str, Any], report: Report) -> None:
+def _check_dataset(spec: JobSpec, model: dict[str, Any], report: Report) -> str:
+    """Check the data, and where the model says its input shape, that they agree on it. Returns the pointer to that."""
     where = inputs.take_input_shape(model, report) if "layers" in model else "/model/input_shape"
     if spec.dataset is not None:
         rules.check_data(spec, spec.dataset, report)
         rules.check_columns(spec.dataset, report)
         if model.get("inputs") is None:
             inputs.check_input_shape(model.get("input_shape"), spec.dataset, where, report)
+    return where
 
 
 def _components_in(document: Mapping[str, Any]) -> Iterator[tuple[ComponentKind, Any, str]]:
@@ -151,7 +160,7 @@ def _without_wiring(layer: Mapping[str, Any], *, first: bool) -> dict[str, Any]:
     return {name: value for name, value in layer.items() if name not in of_the_model}
 
 
-def _check_components(normalised: dict[str, Any], checker: ModelChecker, report: Report) -> None:
+def _check_components(normalised: dict[str, Any], checker: ModelChecker, shape_at: str, report: Report) -> None:
     """Check and normalise every component, in place."""
 
     def checked_list(kind: ComponentKind, items: list[Any], where: str) -> list[Normalised | None]:
@@ -162,7 +171,7 @@ def _check_components(normalised: dict[str, Any], checker: ModelChecker, report:
         posted, lambda loss, where: checker.check(ComponentKind.LOSS, loss, where)
     )
     normalised["optimizer"] = checker.check(ComponentKind.OPTIMIZER, posted["optimizer"], "/optimizer")
-    model = checker.check_model(posted["model"], "/model")
+    model = checker.check_model(posted["model"], "/model", shape_at=shape_at)
     normalised["metrics"] = outputs.mapped_metrics(
         posted, lambda listed, where: checked_list(ComponentKind.METRIC, listed, where)
     )
@@ -184,6 +193,7 @@ def _check_watching(normalised: dict[str, Any], posted: Mapping[str, Any], repor
     given = [listed for _, _, listed in outputs.metric_lists(posted)]
     for (where, _, listed), listed_as_posted in zip(outputs.metric_lists(normalised), given, strict=False):
         settle_metric_names(listed, listed_as_posted, where, report)
+    check_log_names(normalised, report)
     rules.check_callbacks(normalised["callbacks"], normalised["training"]["epochs"], report)
     _settle_monitors(normalised, report)
 

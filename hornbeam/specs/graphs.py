@@ -150,15 +150,21 @@ def _settle_outputs(model: Model, known: Collection[str], where: str, report: Re
     """The outputs as a mapping from their names to tensors; without any it is the last layer."""
     given = model.get("outputs") or [model["layers"][-1]["name"]]
     if isinstance(given, list):
-        model["outputs"] = {name.replace(":", "_"): name for name in given}
-        places = [f"{where}/outputs/{index}" for index in range(len(given))]
+        names = [name.replace(":", "_") for name in given]
+        model["outputs"] = dict(zip(names, given, strict=True))
+        places = [f"{where}/outputs{pointer(names.index(name))}" for name in model["outputs"]]
+        for index, name in enumerate(names):
+            if name in names[:index]:
+                message = f"Two outputs would be called {quoted(name)}."
+                suggestion = f"Give them names: {{one: {given[names.index(name)]}, other: {given[index]}}}."
+                report.error(f"{where}/outputs/{index}", "graph.duplicate_name", message, suggestion)
     else:
         model["outputs"] = given
         places = [f"{where}/outputs{pointer(name)}" for name in given]
     for name in ("type", "formula", "class_name", "config"):
         if name in model["outputs"]:
             report.error(f"{where}/outputs", "graph.output_name", f"An output can't be called {name!r}.")
-    for tensor, place in zip(model["outputs"].values(), places, strict=False):
+    for tensor, place in zip(model["outputs"].values(), places, strict=True):
         _check_known(source(tensor), known, place, report)
 
 

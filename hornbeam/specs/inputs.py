@@ -11,7 +11,7 @@ from hornbeam.datasets.builtin import BUILTIN
 from hornbeam.datasets.columns import input_shapes
 from hornbeam.specs.findings import Report, pointer
 from hornbeam.specs.graphs import INPUT
-from hornbeam.specs.wording import any_of, quoted
+from hornbeam.specs.wording import any_of, described, quoted
 from schemas.datasets import DatasetSpec
 
 _MOST_AXES = 8
@@ -23,10 +23,13 @@ def take_input_shape(model: dict[str, Any], report: Report) -> str:
     """Move `input_shape` from the first layer, where Keras takes it too, to the model. Returns its place."""
     first = model["layers"][0]
     where = "/model/layers/0/input_shape"
-    shape = first.get("input_shape")
-    if not isinstance(shape, list) or len(shape) > _MOST_AXES or not all(type(n) is int and n > 0 for n in shape):
+    if "input_shape" not in first:
         return "/model/input_shape"
-    del first["input_shape"]
+    shape = first.pop("input_shape")
+    if not _is_shape(shape):
+        message = f"An input_shape is a list of 1 to {_MOST_AXES} integers of at least 1, not {described(shape)}."
+        report.error(where, "field.value", message, "With a dataset it can be left out: it is the dataset's.")
+        return where
     if model["input_shape"] not in (None, shape):
         message = "The first layer's input_shape is not that of the model."
         report.error(where, "input_shape.contradiction", message, "Leave one of them out.")
@@ -48,6 +51,29 @@ def check_input_shape(shape: Sequence[int] | None, dataset: DatasetSpec, where: 
         suggestion = f"Leave it out, and let {{type: Reshape, target_shape: {list(shape)}}} be the first layer."
     message = f"One example of {name} has the shape {expected}, not {list(shape or ())}."
     report.error(where, "input_shape.mismatch", message, suggestion)
+
+
+def _is_shape(value: Any) -> bool:
+    is_list = isinstance(value, list) and 1 <= len(value) <= _MOST_AXES
+    return is_list and all(type(size) is int and size > 0 for size in value)
+
+
+def check_sizes(shape: Sequence[int | None] | None, most: int, where: str, report: Report) -> None:
+    """That an input has not too many axes, and none too long: before anything is built.
+
+    Args:
+        shape: As it was given.
+        most: The largest size.
+        where: The pointer to the shape.
+        report: Where to tell.
+    """
+    if shape is not None and len(shape) > _MOST_AXES:
+        message = f"An input has at most {_MOST_AXES} axes beside the batch, not {len(shape)}."
+        report.error(where, "field.value", message)
+    for index, size in enumerate(shape or ()):
+        if size is not None and size > most:
+            message = f"An input's size must be at most {most}, not {size}."
+            report.error(f"{where}/{index}", "parameter.too_large", message)
 
 
 def settle_inputs(model: dict[str, Any], dataset: Mapping[str, Any] | None, report: Report) -> None:

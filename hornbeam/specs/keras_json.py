@@ -181,7 +181,11 @@ class _ModelTranslator:
     def _ends(self, value: Any) -> Any:
         """`output_layers`: one reference, a list of them, or a mapping from names to them."""
         if isinstance(value, dict):
-            return {layer_name(name): self._end(reference) for name, reference in value.items()}
+            ends = {layer_name(name): self._end(reference) for name, reference in value.items()}
+            if len(ends) < len(value):
+                message = "Two outputs have names that are one here: letters, digits and underscores."
+                self.report.error(f"{self.where}/config/output_layers", "graph.duplicate_name", message)
+            return ends
         return [self._end(reference) for reference in _references(value)]
 
     def _end(self, reference: Any) -> str:

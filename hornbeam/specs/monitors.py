@@ -62,6 +62,20 @@ def settle_metric_names(
         taken[metric_key(metric)] = index
 
 
+def check_log_names(spec: Mapping[str, Any], report: Report) -> None:
+    """Refuse what two outputs, or an output and the training, would report by the same name."""
+    reported = [(where, log_name(output, "loss")) for where, output, _ in losses(spec) if output is not None]
+    reported += [(where, log_name(output, metric_key(one))) for where, output, one in metrics(spec) if output]
+    seen: set[str] = set()
+    names = {"loss", *(name for _, name in reported)}
+    for where, name in reported:
+        is_validation = name.startswith("val_") and name.removeprefix("val_") in names
+        if (name in seen or is_validation) and not report.has_errors_in(where):
+            message = f"This would be reported as {quoted(name)}, and so is something else."
+            report.error(where, "metric.duplicate", message, "Give the output, or the metric, another name.")
+        seen.add(name)
+
+
 def _settle_double(
     metrics: Sequence[Normalised], pair: tuple[int, int], where: str, *, chosen: bool, report: Report
 ) -> None:

@@ -67,12 +67,12 @@ def settle_outputs(normalised: dict[str, Any], report: Report) -> None:
         by_output = is_by_output(value) if field == "loss" else isinstance(value, Mapping)
         if names and not by_output and value != []:
             _refuse_single(field, names, report)
-        elif by_output and not names and list(value) == only:
+        elif value and by_output and not names and list(value) == only:
             normalised[field] = value[only[0]]
         elif by_output:
             _check_outputs(f"/{field}", value, names or only, report)
-    if names and normalised["metrics"] == []:
-        normalised["metrics"] = {}
+    if not normalised["metrics"]:
+        normalised["metrics"] = {} if names else []
     weights = normalised["loss_weights"]
     if weights is not None:
         _check_outputs("/loss_weights", weights, names or only, report)

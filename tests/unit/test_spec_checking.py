@@ -222,12 +222,13 @@ def test_input_shape_on_the_first_layer_is_taken_for_the_models():
         ),
         (
             {"layers": [{"type": "Flatten", "input_shape": ["64"]}]},
-            {("/model/layers/0/input_shape", "parameter.unknown")},
+            {("/model/layers/0/input_shape", "field.value")},
         ),
         (
             {"layers": [{"type": "Flatten", "input_shape": [1] * 9}]},
-            {("/model/layers/0/input_shape", "parameter.unknown")},
+            {("/model/layers/0/input_shape", "field.value")},
         ),
+        ({"layers": [{"type": "Flatten", "input_shape": []}]}, {("/model/layers/0/input_shape", "field.value")}),
     ],
 )
 def test_input_shapes_that_cannot_be(model, errors):
