@@ -18,6 +18,7 @@ from hornbeam.specs.components import ComponentChecker, Normalised
 from hornbeam.specs.findings import Report
 from hornbeam.specs.models import WIRING, ModelChecker
 from hornbeam.specs.monitors import (
+    check_direction,
     check_log_names,
     check_monitor,
     default_monitor,
@@ -215,6 +216,7 @@ def _settle_monitors(normalised: dict[str, Any], report: Report) -> None:
         if isinstance(watcher["monitor"], str):
             check_monitor(name, watcher["monitor"], keys, f"{where}/monitor", report)
             if watcher.get("mode") == "auto":
+                check_direction(name, watcher["monitor"], normalised, f"{where}/mode", report)
                 watcher["mode"] = direction(watcher["monitor"], normalised)
 
 

@@ -4,6 +4,7 @@ Names are made here, so that they are the same in every attempt: Keras numbers t
 """
 
 import itertools
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
@@ -35,6 +36,7 @@ LOWER_IS_BETTER = frozenset(
 )
 """Metrics to be made small; of all others more is better. A test compares this with Keras's own knowledge."""
 
+FORMULA_METRIC = "hornbeam>FormulaMetric"
 _RESERVED = frozenset({"loss", "learning_rate"})
 _LEARNING_RATE_REPORTERS = frozenset({"ReduceLROnPlateau"})
 
@@ -137,9 +139,30 @@ def check_monitor(watcher: str, key: str, keys: Sequence[str], where: str, repor
 
 def direction(key: str, spec: Mapping[str, Any]) -> Literal["min", "max"]:
     """Whether less or more of what a normalised spec reports as `key` is better."""
+    kind = _measured_by(key, spec)
+    return "min" if kind is None or kind in LOWER_IS_BETTER else "max"
+
+
+def check_direction(watcher: str, key: str, spec: Mapping[str, Any], where: str, report: Report) -> None:
+    """Tell that `auto` does not know which way a formula improves.
+
+    Args:
+        watcher: Who watches, for the message.
+        key: What is watched.
+        spec: Normalised.
+        where: The pointer to the mode.
+        report: Where to tell.
+    """
+    if _measured_by(key, spec) == FORMULA_METRIC:
+        message = f"{watcher} takes more of {quoted(key)} for better: a formula does not say which way it improves."
+        report.warning(where, "monitor.direction_unknown", message, "Write mode: min or mode: max.")
+
+
+def _measured_by(key: str, spec: Mapping[str, Any]) -> str | None:
+    """The type of the metric that reports a key, one with a value per class as `f1_0`, `f1_1`; None for a loss."""
     name = key.removeprefix("val_")
     kinds = {log_name(output, metric_key(metric)): str(metric["type"]) for _, output, metric in metrics(spec)}
-    return "min" if name not in kinds or kinds[name] in LOWER_IS_BETTER else "max"
+    return kinds.get(name, kinds.get(re.sub(r"_[0-9]+$", "", name)))
 
 
 def default_monitor(dataset: Mapping[str, Any] | None) -> str:

@@ -9,6 +9,7 @@ from hornbeam.components.catalog import load_catalogue
 from hornbeam.errors import InvalidSpec
 from hornbeam.settings import Settings
 from hornbeam.specs.checking import check, check_body
+from hornbeam.specs.monitors import direction
 from hornbeam.specs.parsing import parse_spec
 from schemas.catalog import ComponentKind
 from schemas.problems import Severity
@@ -249,6 +250,24 @@ def test_input_shapes_that_cannot_be(model, errors):
             ("/callbacks/0/patience", "callback.never_acts"),
         ),
         ({"callbacks": ["ReduceLROnPlateau"], "training": {"epochs": 10}}, ("/callbacks/0", "callback.never_acts")),
+        (
+            {
+                "callbacks": [{"type": "EarlyStopping", "patience": 3, "monitor": "loss", "start_from_epoch": 7}],
+                "training": {"epochs": 10},
+            },
+            ("/callbacks/0/patience", "callback.never_acts"),
+        ),
+        (
+            {"optimizer": {"type": "Lookahead", "optimizer": {"type": "Adam", "epsilon": 0}}},
+            ("/optimizer/optimizer/epsilon", "optimizer.epsilon_zero"),
+        ),
+        (
+            {
+                "metrics": [{"formula": "abs(y_true - y_pred)", "name": "off"}],
+                "checkpoints": {"monitor": "off"},
+            },
+            ("/checkpoints", "monitor.direction_unknown"),
+        ),
     ],
 )
 def test_what_is_doubtful_is_a_warning_and_no_error(changes, warning):
@@ -373,3 +392,15 @@ def test_wrong_parameters_get_a_suggestion(layer, words):
         checked(model={"layers": [layer]})
 
     assert any(words in (finding.suggestion or "") for finding in raised.value.findings)
+
+
+def test_a_metric_with_a_value_per_class_improves_as_its_type_does():
+    metrics = [{"type": "F1Score", "name": "f1"}, {"type": "hornbeam>ExpectedCalibrationError", "name": "ece_2"}]
+    spec = {"metrics": metrics}
+
+    assert {
+        key: direction(key, spec) for key in ("f1", "f1_0", "val_f1_12", "ece_2", "val_ece_2_1", "loss", "x_0")
+    } == {
+        **dict.fromkeys(("f1", "f1_0", "val_f1_12"), "max"),
+        **dict.fromkeys(("ece_2", "val_ece_2_1", "loss", "x_0"), "min"),
+    }

@@ -99,6 +99,7 @@ FINDINGS = {
     "metric.wants_one_hot": "The metric wants one-hot labels; the dataset numbers its classes.",
     "metric.wants_two_classes": "The metric is for two classes, and the dataset has more.",
     "model.too_large": "The model has more parameters than `HORNBEAM_MAX_PARAMETERS`.",
+    "monitor.direction_unknown": "Nobody knows which way what is watched improves: `mode` should say it.",
     "monitor.needs_validation": "`val_…` is watched, and nothing is validated.",
     "monitor.unknown": "What is watched is not measured.",
     "optimizer.climbs": "The optimizer moves weights up the gradient.",
