@@ -1,12 +1,15 @@
 """What a checked spec needs of the workers: which of the operators' components it names."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from hornbeam.components.catalog import CatalogueIndex
 
+_WITH_COMPONENTS = ("model", "loss", "optimizer", "metrics", "callbacks")
+"""The parts of a spec that components stand in. In metadata a `type` is anything."""
 
-def needed_components(spec: Any, catalogue: CatalogueIndex) -> tuple[str, ...]:
+
+def needed_components(spec: Mapping[str, Any], catalogue: CatalogueIndex) -> tuple[str, ...]:
     """The keys of the operators' components in a normalised spec, wherever they stand in it.
 
     Args:
@@ -15,7 +18,8 @@ def needed_components(spec: Any, catalogue: CatalogueIndex) -> tuple[str, ...]:
     """
     if not catalogue.deployed:
         return ()
-    return tuple(sorted({key for name in _types(spec) for key in catalogue.deployed.get(name, ())}))
+    parts = [spec[name] for name in _WITH_COMPONENTS]
+    return tuple(sorted({key for name in _types(parts) for key in catalogue.deployed.get(name, ())}))
 
 
 def _types(value: Any) -> Iterator[str]:
