@@ -75,15 +75,6 @@ def examine_body(body: bytes, catalogue: CatalogueIndex, settings: Settings, *, 
     return _examine(spec, report, catalogue, settings)
 
 
-def check(spec: JobSpec, catalogue: CatalogueIndex, settings: Settings) -> Checked:
-    """The checked form of a spec that has the right shape. Raises InvalidSpec with all findings."""
-    posted = spec.model_dump(mode="json", exclude_unset=True)
-    checked = _examine(spec, Report(posted), catalogue, settings)
-    if checked.has_errors:
-        raise InvalidSpec(checked.findings)
-    return checked
-
-
 def _examine(spec: JobSpec, report: Report, catalogue: CatalogueIndex, settings: Settings) -> Checked:
     normalised = spec.model_dump(mode="json")
     shape_at = _check_dataset(spec, normalised["model"], report)

@@ -4,7 +4,6 @@ from collections.abc import Collection, Iterable
 from typing import Any
 
 from hornbeam.components.catalog import closest
-from hornbeam.errors import InvalidSpec
 from schemas.problems import Finding, Severity
 
 MOST_FINDINGS = 100
@@ -96,11 +95,6 @@ class Report:
         """The one of a client's own names that was most likely meant, as long as few enough were compared before."""
         self._compared += len(names)
         return None if self.full or self._compared > _MOST_COMPARED else closest(name, names)
-
-    def raise_if_invalid(self) -> None:
-        """Raise InvalidSpec with all findings, if any is an error."""
-        if self.has_errors:
-            raise InvalidSpec(self.findings)
 
     def _nearest(self, where: str) -> str:
         node, reached = self._document, ""

@@ -1,4 +1,3 @@
-import copy
 import json
 from pathlib import Path
 
@@ -8,9 +7,8 @@ import yaml
 from hornbeam.components.catalog import load_catalogue
 from hornbeam.errors import InvalidSpec
 from hornbeam.settings import Settings
-from hornbeam.specs.checking import check, check_body
+from hornbeam.specs.checking import check_body
 from hornbeam.specs.monitors import direction
-from hornbeam.specs.parsing import parse_spec
 from schemas.catalog import ComponentKind
 from schemas.problems import Severity
 
@@ -64,20 +62,6 @@ def test_a_normalised_spec_is_checked_to_itself():
     again = check_body(json.dumps(once).encode(), CATALOGUE, SETTINGS)
 
     assert again.spec == once
-
-
-def test_both_ways_in_give_the_same():
-    body = json.dumps({**BASE, "metrics": ["mse"]}).encode()
-
-    assert check(parse_spec(body, SETTINGS), CATALOGUE, SETTINGS) == check_body(body, CATALOGUE, SETTINGS)
-
-
-def test_what_was_posted_is_not_changed():
-    spec = parse_spec(json.dumps(BASE).encode(), SETTINGS)
-    before = copy.deepcopy(spec)
-    check(spec, CATALOGUE, SETTINGS)
-
-    assert spec == before
 
 
 def test_components_are_spelled_out_at_every_level():
