@@ -12,7 +12,7 @@ from hornbeam.components import exclusions
 from hornbeam.components.catalog import CatalogueIndex, Form, closest
 from hornbeam.specs import old_names
 from hornbeam.specs.findings import Report, pointer
-from hornbeam.specs.formulas import formula_findings
+from hornbeam.specs.formulas import FORMULAS, formula_findings
 from hornbeam.specs.shape import keras_config
 from hornbeam.specs.values import Mismatch, fits, in_words, integers_without_maximum, mismatch, rewritten
 from hornbeam.specs.wording import a_kind, any_of, described, quoted
@@ -22,7 +22,6 @@ from schemas.models import LAYER_NAME, spelled_out
 Normalised = dict[str, Any]
 """A component as `{"type": canonical name, **every parameter}`."""
 
-_FORMULAS = "hornbeam.components.formulas:"
 _MOST_COMPONENTS = 5000
 _MOST_LISTED = 15
 _DEEPEST = 8
@@ -60,7 +59,7 @@ class ComponentChecker:
             normalised |= self.layer_fields(given, where, depth)
             self.layers.append(normalised)
         normalised |= self._parameters(entry, given, where, depth)
-        if entry.path.startswith(_FORMULAS) and not self._report.has_errors_in(where):
+        if entry.name == FORMULAS.get(kind) and not self._report.has_errors_in(where):
             self._report.add(formula_findings(kind, normalised, where))
         if kind is ComponentKind.METRIC and "name" not in given and given["type"] in _short_names(entry):
             normalised["name"] = given["type"]

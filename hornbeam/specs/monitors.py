@@ -10,8 +10,10 @@ from typing import Any, Literal
 
 from hornbeam.specs.components import Normalised
 from hornbeam.specs.findings import Report
+from hornbeam.specs.formulas import FORMULAS
 from hornbeam.specs.outputs import log_name, losses, metrics
 from hornbeam.specs.wording import quoted
+from schemas.catalog import ComponentKind
 
 LOWER_IS_BETTER = frozenset(
     {
@@ -36,7 +38,6 @@ LOWER_IS_BETTER = frozenset(
 )
 """Metrics to be made small; of all others more is better. A test compares this with Keras's own knowledge."""
 
-FORMULA_METRIC = "hornbeam>FormulaMetric"
 _RESERVED = frozenset({"loss", "learning_rate"})
 _LEARNING_RATE_REPORTERS = frozenset({"ReduceLROnPlateau"})
 
@@ -153,7 +154,7 @@ def check_direction(watcher: str, key: str, spec: Mapping[str, Any], where: str,
         where: The pointer to the mode.
         report: Where to tell.
     """
-    if _measured_by(key, spec) == FORMULA_METRIC:
+    if _measured_by(key, spec) == FORMULAS[ComponentKind.METRIC]:
         message = f"{watcher} takes more of {quoted(key)} for better: a formula does not say which way it improves."
         report.warning(where, "monitor.direction_unknown", message, "Write mode: min or mode: max.")
 
