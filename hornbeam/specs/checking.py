@@ -28,6 +28,7 @@ from hornbeam.specs.monitors import (
 )
 from hornbeam.specs.parsing import read
 from schemas.catalog import ComponentKind
+from schemas.models import LayersModel
 from schemas.problems import Finding, Severity
 from schemas.training import JobSpec
 
@@ -108,11 +109,12 @@ def _leave_out_errors(normalised: dict[str, Any], report: Report) -> None:
 
 def _check_dataset(spec: JobSpec, model: dict[str, Any], report: Report) -> str:
     """Check the data, and where the model says its input shape, that they agree on it. Returns the pointer to that."""
-    where = inputs.take_input_shape(model, report) if "layers" in model else "/model/input_shape"
+    is_of_layers = isinstance(spec.model, LayersModel)
+    where = inputs.take_input_shape(model, report) if is_of_layers else "/model/input_shape"
     if spec.dataset is not None:
         rules.check_data(spec, spec.dataset, report)
         rules.check_columns(spec.dataset, report)
-        if model.get("inputs") is None:
+        if not (is_of_layers and model["inputs"]):
             inputs.check_input_shape(model.get("input_shape"), spec.dataset, where, report)
     return where
 

@@ -146,6 +146,7 @@ class ComponentChecker:
         if depth and not (name is None or (isinstance(name, str) and re.fullmatch(LAYER_NAME, name))):
             message = f"A layer's name must match {LAYER_NAME}, and it is {described(name)}."
             self._report.error(f"{where}/name", "parameter.value", message)
+            name = None
         if depth and not isinstance(trainable, bool):
             message = f"trainable must be true or false, not {described(trainable)}."
             self._report.error(f"{where}/trainable", "parameter.type", message)

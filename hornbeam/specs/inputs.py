@@ -3,6 +3,7 @@
 Leaves the layers, and which columns there are, to other rules.
 """
 
+import json
 import math
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -40,16 +41,20 @@ def take_input_shape(model: dict[str, Any], report: Report) -> str:
     return where
 
 
-def check_input_shape(shape: Sequence[int] | None, dataset: DatasetSpec, where: str, report: Report) -> None:
-    """The input shape of a model with one input, where one is given, against the dataset's examples."""
+def check_input_shape(shape: Any, dataset: DatasetSpec, where: str, report: Report) -> None:
+    """The input shape of a model with one input, where one is given, against the dataset's examples.
+
+    That of an application may be anything here: as a parameter it is checked by the catalogue.
+    """
     expected = list(BUILTIN[dataset.source.builtin].feature_shape)
-    if dataset.features is not None or _matches(shape, expected):
+    is_shape = isinstance(shape, list) and all(size is None or type(size) is int for size in shape)
+    if dataset.features is not None or not is_shape or _matches(shape, expected):
         return
     name = dataset.source.builtin.value
     suggestion = "Leave it out: it comes from the dataset."
-    if shape is not None and math.prod(shape) == math.prod(expected):
-        suggestion = f"Leave it out, and let {{type: Reshape, target_shape: {list(shape)}}} be the first layer."
-    message = f"One example of {name} has the shape {expected}, not {list(shape or ())}."
+    if None not in shape and math.prod(shape) == math.prod(expected):
+        suggestion = f"Leave it out, and let {{type: Reshape, target_shape: {shape}}} be the first layer."
+    message = f"One example of {name} has the shape {expected}, not {json.dumps(shape)}."
     report.error(where, "input_shape.mismatch", message, suggestion)
 
 

@@ -465,3 +465,23 @@ def test_all_that_is_wrong_with_a_model_in_a_wrapper_is_found_where_it_is():
         (f"{where}/layers/0/name", "field.value"),
         (f"{where}/outpts", "field.unknown"),
     }
+
+
+@pytest.mark.parametrize(
+    ("parameters", "codes"),
+    [
+        ({"input_shape": 3}, {"parameter.type"}),
+        ({"input_shape": "abc"}, {"parameter.type"}),
+        ({"input_shape": [None, "a"]}, {"parameter.value"}),
+        ({"input_shape": [None, None, 3]}, {"input_shape.mismatch", "parameter.type"}),
+        ({"layers": 3}, {"parameter.unknown"}),
+        ({"layers": []}, {"parameter.unknown"}),
+        ({"layers": [{"input_shape": [13]}]}, {"parameter.unknown"}),
+        ({"inputs": {"a": 3}, "outputs": 3}, {"parameter.unknown"}),
+    ],
+)
+def test_what_an_application_is_given_may_be_anything_and_is_told(parameters, codes):
+    found = errors({"application": "MobileNetV3Small", **parameters})
+
+    assert {code for _, code in found} == codes
+    assert {"/".join(where.split("/")[:3]) for where, _ in found} == {f"/model/{name}" for name in parameters}
