@@ -141,11 +141,23 @@ def check_monitor(watcher: str, key: str, keys: Sequence[str], where: str, repor
 def direction(key: str, spec: Mapping[str, Any]) -> Literal["min", "max"]:
     """Whether less or more of what a normalised spec reports as `key` is better."""
     kind = _measured_by(key, spec)
+    if kind == FORMULAS[ComponentKind.METRIC]:
+        return _said(key, spec) or "max"
     return "min" if kind is None or kind in LOWER_IS_BETTER else "max"
 
 
+def _said(key: str, spec: Mapping[str, Any]) -> Literal["min", "max"] | None:
+    """What a spec says of a key, where anybody watches it in validation or in training."""
+    name = key.removeprefix("val_")
+    for watcher in (spec["checkpoints"], *spec["callbacks"]):
+        if watcher.get("mode") in ("min", "max") and str(watcher.get("monitor")).removeprefix("val_") == name:
+            mode: Literal["min", "max"] = watcher["mode"]
+            return mode
+    return None
+
+
 def check_direction(watcher: str, key: str, spec: Mapping[str, Any], where: str, report: Report) -> None:
-    """Tell that `auto` does not know which way a formula improves.
+    """Tell that `auto` does not know which way a formula improves, where nobody says it.
 
     Args:
         watcher: Who watches, for the message.
@@ -154,7 +166,7 @@ def check_direction(watcher: str, key: str, spec: Mapping[str, Any], where: str,
         where: The pointer to the mode.
         report: Where to tell.
     """
-    if _measured_by(key, spec) == FORMULAS[ComponentKind.METRIC]:
+    if _measured_by(key, spec) == FORMULAS[ComponentKind.METRIC] and _said(key, spec) is None:
         message = f"{watcher} takes more of {quoted(key)} for better: a formula does not say which way it improves."
         report.warning(where, "monitor.direction_unknown", message, "Write mode: min or mode: max.")
 

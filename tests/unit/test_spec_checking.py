@@ -388,3 +388,18 @@ def test_a_metric_with_a_value_per_class_improves_as_its_type_does():
         **dict.fromkeys(("f1", "f1_0", "val_f1_12"), "max"),
         **dict.fromkeys(("ece_2", "val_ece_2_1", "loss", "x_0"), "min"),
     }
+
+
+def test_a_formula_improves_as_whoever_watches_it_says():
+    off = {"formula": "abs(y_true - y_pred)", "name": "off"}
+    stopping = {"type": "EarlyStopping", "monitor": "val_off", "mode": "min"}
+    spec = checked(
+        dataset={"source": {"builtin": "digits"}, "validation": {}},
+        metrics=[off],
+        checkpoints={"monitor": "off"},
+        callbacks=[stopping],
+    )
+
+    assert spec.findings == ()
+    assert spec.spec["checkpoints"]["mode"] == "min"
+    assert direction("off", spec.spec) == "min"
