@@ -26,10 +26,10 @@ class Feed:
     """What goes into one input."""
 
     columns: tuple[str, ...]
-    shape: Shape
-    """Of one example."""
-    dtype: str
-    """As Keras names it."""
+    shape: Shape | None
+    """Of one example; None where layers that preprocess it decide that."""
+    dtype: str | None
+    """As Keras names it; None likewise."""
 
 
 def feeds(dataset: Dataset, inputs: Sequence[str]) -> dict[str, Feed]:
@@ -42,12 +42,9 @@ def feeds(dataset: Dataset, inputs: Sequence[str]) -> dict[str, Feed]:
     """
     facts = facts_of(dataset)
     wanted = feature_columns(dataset, facts, inputs)
+    if dataset.get("preprocess") is not None:
+        return {name: Feed(tuple(columns), None, None) for name, columns in wanted.items()}
     return {name: _feed(columns, facts, dataset.get("window")) for name, columns in wanted.items()}
-
-
-def input_shapes(dataset: Dataset, inputs: Sequence[str]) -> dict[str, Shape]:
-    """The shape of one example for each input, as far as the dataset decides it. Raises UnfitColumns."""
-    return {name: feed.shape for name, feed in feeds(dataset, inputs).items()}
 
 
 def feature_columns(dataset: Dataset, facts: DatasetFacts, inputs: Sequence[str]) -> dict[str, list[str]]:

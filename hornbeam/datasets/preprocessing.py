@@ -68,7 +68,7 @@ class Preprocessing:
     @property
     def model(self) -> dict[str, Any]:
         """The graph as a normalised model: an input for each column, an output for each input of the trained model."""
-        inputs = {name: {"shape": list(feed.shape), "dtype": feed.dtype} for name, feed in self.feeds.items()}
+        inputs = {name: {"shape": list(feed.shape or ()), "dtype": feed.dtype} for name, feed in self.feeds.items()}
         return {"input_shape": None, "inputs": inputs, "layers": self._layers, "outputs": self._outputs}
 
     def _joined(self, name: str, columns: Sequence[str]) -> str:

@@ -7,7 +7,6 @@ and whether an output fits its labels to the planner.
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
-from hornbeam.components.catalog import closest
 from hornbeam.datasets.columns import UnfitColumns, target_names
 from hornbeam.datasets.facts import DatasetFacts, as_json, facts_of, stored_parts
 from hornbeam.datasets.labels import class_labels, labels_of
@@ -79,7 +78,7 @@ def _check_columns(dataset: Dataset, facts: DatasetFacts, report: Report) -> boo
         if name not in facts.columns:
             all_there = False
             names = list(facts.columns)
-            near = closest(name, names)
+            near = report.meant(name, names)
             suggestion = f"Did you mean {near!r}?" if near else f"There is: {', '.join(names[:_MOST_LISTED])}."
             message = f"The dataset has no column {quoted(name)}."
             report.error(f"{WHERE}{where}", "dataset.unknown_column", message, suggestion)

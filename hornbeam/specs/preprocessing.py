@@ -6,7 +6,6 @@ Leaves what the layers give to the planner, and the graph that they make to `hor
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from hornbeam.components.catalog import closest
 from hornbeam.datasets.columns import feature_columns
 from hornbeam.datasets.facts import facts_of
 from hornbeam.datasets.preprocessing import AUTO, WHERE, pointer_to, usual_chain
@@ -46,7 +45,7 @@ def settle_preprocessing(normalised: dict[str, Any], checker: ModelChecker, repo
 def _refuse_others(chains: Mapping[str, Any], wanted: Sequence[str], report: Report) -> None:
     for column in chains:
         if column not in wanted:
-            near = closest(column, list(wanted))
+            near = report.meant(column, wanted)
             suggestion = f"Did you mean {near!r}?" if near else f"Columns that do: {', '.join(wanted[:15])}."
             message = f"{quoted(column)} is no column that goes into the model."
             report.error(f"{WHERE}{pointer(column)}", "preprocess.no_feature", message, suggestion)

@@ -49,9 +49,9 @@ class ArtifactWriter:
     send: Send
     _written: dict[str, dict[str, Any]] = field(default_factory=dict)
 
-    def write_all(self, model: Any, results: Results) -> None:
-        """Write every artifact."""
-        self._write("model.keras", ArtifactKind.MODEL, "application/zip", model.save)
+    def write_all(self, model: Any, results: Results, *, saved: Any) -> None:
+        """Write every artifact; the model that is `saved` may have more before it than the one that was trained."""
+        self._write("model.keras", ArtifactKind.MODEL, "application/zip", saved.save)
         self.write_records(model, results)
 
     def write_records(self, model: Any, results: Results) -> None:

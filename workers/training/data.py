@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from hornbeam.datasets.columns import Feed, feeds
 from hornbeam.datasets.facts import DatasetFacts, facts_of
 from hornbeam.datasets.labels import LabelKind, Labels, class_labels, labels_of
+from hornbeam.datasets.preprocessing import Preprocessing
 from hornbeam.datasets.splits import windows
 from hornbeam.specs.graphs import INPUT
 from hornbeam.specs.outputs import output_names
@@ -162,16 +163,17 @@ def _open(part: Dataset, files: Files) -> Table:
     # Only now: Arrow starts threads, and the zygote that imported this module has none.
     from workers.training.arrow_tables import ArrowTable  # noqa: PLC0415
 
-    return ArrowTable(Path(files.tables[source["id"]]), facts, _Room(files))
+    return ArrowTable(Path(files.tables[source["id"]]), facts, Room(files))
 
 
-class _Room:
+class Room:
     """Decides what goes to disk: matrices that would take more than their share of memory."""
 
     def __init__(self, files: Files) -> None:
         self._files, self._made = files, 0
 
     def __call__(self, shape: tuple[int, ...]) -> OnDisk | None:
+        """A place for a matrix of this shape, or None where memory will do."""
         taken_bytes = 4 * int(np.prod(shape, dtype=np.int64))
         if not self._files.memory_bytes or taken_bytes <= self._files.memory_bytes:
             return None
@@ -185,7 +187,9 @@ class _Examples:
     def __init__(self, spec: Mapping[str, Any], table: Table) -> None:
         self.spec, self.table, self.dataset = spec, table, spec["dataset"]
         self.window = self.dataset.get("window")
-        found = feeds(self.dataset, list(spec["model"].get("inputs") or {INPUT: None}))
+        inputs = list(spec["model"].get("inputs") or (INPUT,))
+        is_raw = self.dataset.get("preprocess") is not None
+        found = Preprocessing(self.dataset, inputs).feeds if is_raw else feeds(self.dataset, inputs)
         self._features = {name: _features(feed, table) for name, feed in found.items()}
         self._labels = {output: _labels(labels, table, output) for output, labels in _wanted(spec).items()}
         weights = self.dataset.get("weights")

@@ -15,7 +15,7 @@ from typing import Any
 import keras
 
 from hornbeam.components.loading import loaded
-from hornbeam.datasets.columns import input_shapes
+from hornbeam.datasets.columns import feeds
 from hornbeam.datasets.labels import Labels
 from hornbeam.datasets.splits import split_sizes
 from hornbeam.jobs.plan_text import plan_text
@@ -30,6 +30,7 @@ from workers.training.checks import check_output
 from workers.training.ends import End, ends
 from workers.training.estimates import Estimates, OptimizerState, estimate, memory_findings, with_estimates
 from workers.training.failures import plain_message
+from workers.training.preprocessing import assembled, graph_of
 from workers.training.trials import has_own_components, try_components
 from workers.training.weights import foreseen
 
@@ -147,10 +148,9 @@ class _Proof:
     def _outputs(self) -> dict[str, Any]:
         """The model's symbolic outputs; None where a layer does not fit. Later layers are still made, to check them."""
         model = self.spec["model"]
-        names = list(model.get("inputs") or {INPUT: None})
-        shapes: Mapping[str, Any] = input_shapes(self.spec["dataset"], names) if self.spec["dataset"] else {}
-        assembler = Assembler(self.builder, self.layers)
         try:
+            shapes, dtypes = self._fed()
+            assembler = Assembler(self.builder, self.layers, dtypes)
             if "application" not in model:
                 made = assembler.assemble(model, shapes)
                 self._foresee_weights(made.layers)
@@ -164,6 +164,21 @@ class _Proof:
             self.findings.append(error.finding)
             return {"output": None}
         return {"output": self.model.outputs[0]}
+
+    def _fed(self) -> tuple[dict[str, Any], dict[str, str]]:
+        """The shape and dtype of each input, as far as the dataset decides them. Raises BuildError."""
+        dataset, graph = self.spec["dataset"], graph_of(self.spec)
+        if dataset is None:
+            return {}, {}
+        if graph is not None:
+            outputs = assembled(graph, self.builder, Observer()).outputs
+            shapes = {name: tuple(tensor.shape[1:]) for name, tensor in outputs.items()}
+            return shapes, {name: str(tensor.dtype) for name, tensor in outputs.items()}
+        found = feeds(dataset, list(self.spec["model"].get("inputs") or (INPUT,)))
+        return (
+            {name: feed.shape for name, feed in found.items()},
+            {name: feed.dtype for name, feed in found.items() if feed.dtype is not None},
+        )
 
     def _foresee_weights(self, layers: Sequence[Any]) -> None:
         """Whether layers that are all there can begin with the weights of another model, where that is known."""

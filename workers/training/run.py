@@ -31,13 +31,14 @@ from workers.training.checkpoints import Checkpoints, learnt_until
 from workers.training.checks import check_output
 from workers.training.columns import AnyColumn
 from workers.training.course import Course, Position, Start
-from workers.training.data import Files, JobData, Rows, load
+from workers.training.data import Files, JobData, Room, Rows, load
 from workers.training.ends import ends, layer_pointers
 from workers.training.engine import Engine, FitEngine
 from workers.training.environment import prepare
 from workers.training.failures import StopRequested, Whereabouts, explain, failure_from_findings
 from workers.training.guards import connect_guards
 from workers.training.monitors import checkpoint_monitor
+from workers.training.preprocessing import Preprocessor, graph_of
 from workers.training.reporting import Channel, CheckpointPlan, History, Reporter, Send, StopFlag
 from workers.training.weights import begin_with, learnt_before
 
@@ -74,8 +75,12 @@ class _Training:
         """Go through all phases; returns the reason for which the training ended."""
         self._enter(JobPhase.LOADING_DATA)
         prepare(self._request)
-        data = load(self._spec, self._files())
+        files = self._files()
+        data = load(self._spec, files)
         self._enter(JobPhase.BUILDING)
+        preprocessor = self._preprocessor(data)
+        if preprocessor is not None:
+            data = preprocessor.applied(data, Room(files))
         learning = self._learning(data)
         model, callbacks = self._build(learning, data)
         checkpoints = Checkpoints(model, callbacks, self._directory, learning.learnt)
@@ -97,7 +102,8 @@ class _Training:
         self._channel.whereabouts.epoch = None
         evaluation = self._evaluate(model, course)
         self._enter(JobPhase.SAVING)
-        writer.write_all(model, replace(results, evaluation=evaluation))
+        whole = model if preprocessor is None else preprocessor.before(model)
+        writer.write_all(model, replace(results, evaluation=evaluation), saved=whole)
         return f"stopped_early: {stopped_by}" if stopped_by else "completed"
 
     def _files(self) -> Files:
@@ -119,6 +125,16 @@ class _Training:
 
     def _enter(self, phase: JobPhase) -> None:
         self._channel.send(PhaseEntered(phase=phase))
+
+    def _preprocessor(self, data: JobData) -> Preprocessor | None:
+        """What the columns go through before the model. Raises TrainingFailed where it can't be made."""
+        graph = graph_of(self._spec)
+        if graph is None:
+            return None
+        try:
+            return Preprocessor(graph, Builder(loaded().catalogue), data.train)
+        except BuildError as error:
+            raise failure_from_findings([error.finding], self._channel.whereabouts.layers) from error
 
     def _learning(self, data: JobData) -> Learning:
         """For layers that learn from the training rows, or did so in an earlier attempt."""

@@ -1,0 +1,142 @@
+"""What happens to the columns of a dataset before they go into the model, and the model that takes raw columns.
+
+The layers learn from the training rows, are applied to all rows once, and in the end stand before the trained model, so
+that what is downloaded takes the values that the file had. Leaves which layers these are to the spec, and how they hang
+together to `hornbeam.datasets.preprocessing`.
+"""
+
+import logging
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+from typing import Any
+
+import keras
+import numpy as np
+
+from hornbeam.datasets.preprocessing import WHERE, Preprocessing
+from hornbeam.specs.graphs import INPUT
+from schemas.problems import Finding
+from workers.training.adapting import Learning
+from workers.training.assembly import Assembler, Observer
+from workers.training.build import Builder, BuildError
+from workers.training.columns import AnyColumn, Array, Column, OnDisk
+from workers.training.data import JobData, Rows
+
+log = logging.getLogger("workers.training")
+
+Spec = Mapping[str, Any]
+Room = Callable[[tuple[int, ...]], OnDisk | None]
+
+_ROWS_AT_ONCE = 1024
+
+
+def graph_of(spec: Spec) -> Preprocessing | None:
+    """The layers between the dataset and the model of a normalised spec, or None where there are none."""
+    dataset = spec["dataset"]
+    if dataset is None or dataset.get("preprocess") is None:
+        return None
+    return Preprocessing(dataset, list(spec["model"].get("inputs") or (INPUT,)))
+
+
+def assembled(graph: Preprocessing, builder: Builder, observer: Observer) -> Any:
+    """The symbolic tensors of a graph. Raises BuildError with pointers into the spec."""
+    shapes = {name: feed.shape or () for name, feed in graph.feeds.items()}
+    try:
+        return Assembler(builder, observer).assemble(graph.model, shapes, WHERE)
+    except BuildError as error:
+        raise BuildError(repointed(error.finding, graph)) from error
+
+
+def repointed(finding: Finding, graph: Preprocessing) -> Finding:
+    """A finding about a layer of the graph, where that layer stands in the spec."""
+    layer = "/".join(finding.pointer.split("/")[:5])
+    if layer not in graph.pointers:
+        return finding
+    return finding.model_copy(update={"pointer": graph.pointers[layer] + finding.pointer[len(layer) :]})
+
+
+class Preprocessor:
+    """Layers that have learnt from the training rows.
+
+    Args:
+        graph: The layers.
+        builder: Makes them.
+        train: The training rows, whose features are the columns.
+    """
+
+    def __init__(self, graph: Preprocessing, builder: Builder, train: Rows) -> None:
+        columns = _by_name(train.features, graph)
+        made = assembled(graph, builder, Learning(lambda: columns, {}))
+        self._inputs, self._outputs = dict(made.inputs), dict(made.outputs)
+        self._graph = graph
+        self._model = keras.Model(self._inputs, self._outputs, name="preprocessing")
+
+    def applied(self, data: JobData, room: Room) -> JobData:
+        """The data as the model takes them.
+
+        Args:
+            data: As they are in the dataset.
+            room: Where matrices go that are too large for memory.
+        """
+        train, validation, test = (
+            rows and replace(rows, features=self._features(rows, room))
+            for rows in (data.train, data.validation, data.test)
+        )
+        return replace(data, train=train, validation=validation, test=test)
+
+    def before(self, model: Any) -> Any:
+        """The trained model behind these layers, not compiled: it takes the columns by their names."""
+        given = list(self._outputs.values())
+        outputs = model(self._outputs if len(given) > 1 else given[0])
+        return keras.Model(self._inputs, outputs, name=f"{model.name}_of_columns")
+
+    def _features(self, rows: Rows, room: Room) -> Any:
+        columns = _by_name(rows.features, self._graph)
+        shapes = {name: (len(rows), *tensor.shape[1:]) for name, tensor in self._outputs.items()}
+        stored = {name: room(shape) for name, shape in shapes.items()}
+        made: dict[str, AnyColumn] = {
+            name: there if there is not None else np.empty(shapes[name], _dtype(self._outputs[name]))
+            for name, there in stored.items()
+        }
+        for first, chunk in self._chunks(columns, len(rows)):
+            for name, array in chunk.items():
+                _write(made[name], first, array)
+        return made if len(made) > 1 else next(iter(made.values()))
+
+    def _chunks(self, columns: Mapping[str, AnyColumn], rows: int) -> Iterator[tuple[int, dict[str, Array]]]:
+        """The processed rows, some at a time; one by one where they differ in size."""
+        varies = any(None in column.shape[1:] for column in columns.values())
+        step = 1 if varies else _ROWS_AT_ONCE
+        for first in range(0, rows, step):
+            numbers = np.arange(first, min(first + step, rows))
+            given = {name: _tensor(column[numbers]) for name, column in columns.items()}
+            made = self._model(given, training=False)
+            yield first, {name: keras.ops.convert_to_numpy(tensor) for name, tensor in made.items()}
+
+
+def _by_name(features: Any, graph: Preprocessing) -> Mapping[str, AnyColumn]:
+    """The features by the graph's inputs."""
+    if isinstance(features, Mapping):
+        return features
+    (name,) = graph.feeds
+    return {name: features}
+
+
+def _tensor(values: Array) -> Any:
+    """Rows as the backend takes them; text needs TensorFlow."""
+    if values.dtype != object:
+        return keras.ops.convert_to_tensor(values)
+    import tensorflow as tf  # noqa: PLC0415 - only where there is text
+
+    return tf.constant(values)
+
+
+def _dtype(tensor: Any) -> str:
+    return "float32" if tensor.dtype in ("float16", "bfloat16") else str(tensor.dtype)
+
+
+def _write(target: AnyColumn, first: int, rows: Array) -> None:
+    if isinstance(target, OnDisk):
+        target.write(first, rows)
+    elif not isinstance(target, Column):
+        target[first : first + len(rows)] = rows
