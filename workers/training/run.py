@@ -74,7 +74,8 @@ class _Training:
         self._enter(JobPhase.BUILDING)
         learning = self._learning(data)
         model, callbacks = self._build(learning, data)
-        checkpoints = Checkpoints(model, callbacks, self._directory, learning.learnt)
+        began_with = self._request.start.origin() if self._request.start else None
+        checkpoints = Checkpoints(model, callbacks, self._directory, learning.learnt, began_with)
         start = self._resume(checkpoints)
         course = Course.from_spec(self._spec, data)
         reporter = self._reporter(course, checkpoints)
@@ -85,23 +86,26 @@ class _Training:
         try:
             stopped_by = self._engine.train(model, course, reporter, callbacks, start)
         except Overfitted:
-            results = self._results(data, reporter.history, OverfittingGuard.__name__)
+            results = self._results(data, reporter.history, OverfittingGuard.__name__, checkpoints.origin)
             self._enter(JobPhase.SAVING)
             writer.write_records(model, results)
             raise
-        results = self._results(data, reporter.history, stopped_by)
+        results = self._results(data, reporter.history, stopped_by, checkpoints.origin)
         self._channel.whereabouts.epoch = None
         evaluation = self._evaluate(model, course)
         self._enter(JobPhase.SAVING)
         writer.write_all(model, replace(results, evaluation=evaluation))
         return f"stopped_early: {stopped_by}" if stopped_by else "completed"
 
-    def _results(self, data: JobData, history: History, stopped_by: str | None) -> Results:
+    def _results(
+        self, data: JobData, history: History, stopped_by: str | None, origin: Mapping[str, Any] | None
+    ) -> Results:
         """What there is to tell when the last epoch is over."""
         return Results(
             job_id=self._request.job_id,
             spec=self._spec,
             data=data,
+            origin=origin,
             history=history,
             monitor=checkpoint_monitor(self._spec),
             evaluation=None,
