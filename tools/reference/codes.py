@@ -76,6 +76,7 @@ FINDINGS = {
     "layer.does_not_fit": "The layer cannot take what the one before it hands over.",
     "layer.duplicate_name": "Two layers have one name.",
     "layer.input_shape": "The first layer's input shape was taken for the model's.",
+    "layer.not_on_backend": "The layer cannot be trained on the backend, JAX, of the planner or the worker.",
     "layer.several_outputs": "A layer of a list gives several tensors, and the next one takes one.",
     "layer.unknown_size": "How much the layer gives is not known before it has seen the data.",
     "loss.does_not_fit": "The loss cannot take the model's output and the dataset's labels.",

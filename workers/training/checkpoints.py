@@ -2,9 +2,9 @@
 
 A `.keras` file is a zip archive with the model, its weights and the optimizer's state. Two more members hold what
 a training needs to go on exactly where it was: `hornbeam.json` (the position, what layers learnt from the data
-beforehand, whose weights it began with, the callbacks' numbers) and `hornbeam.npz` (seed generators, metrics of an epoch
-under way, the weights that EarlyStopping keeps). The generators of Python and NumPy are not kept: nothing draws from
-them once the model is built. Leaves storing files, and deciding which stay, to the supervisor.
+beforehand, whose weights it began with, the callbacks' numbers) and `hornbeam.npz` (seed generators, metrics of an
+epoch under way, the weights that EarlyStopping keeps). The generators of Python and NumPy are not kept: nothing draws
+from them once the model is built. Leaves storing files, and deciding which stay, to the supervisor.
 """
 
 import io
