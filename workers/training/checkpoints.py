@@ -68,7 +68,8 @@ class Checkpoints:
             "callbacks": [_split_state(index, callback, arrays) for index, callback in enumerate(self.callbacks)],
         }
         with zipfile.ZipFile(path, "a") as archive:
-            archive.writestr(_FACTS, json.dumps(facts, allow_nan=False))
+            # With NaN as Python writes it: a callback may remember a metric that was none. Nobody else reads this.
+            archive.writestr(_FACTS, json.dumps(facts))
             archive.writestr(_ARRAYS, _npz(arrays))
         return path
 

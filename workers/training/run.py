@@ -5,6 +5,7 @@ pipe, the signals and the limits on memory and time to whoever forked.
 """
 
 import logging
+import math
 import sys
 import time
 import traceback
@@ -179,7 +180,9 @@ class _Training:
         if course.validation is None:
             return None
         self._enter(JobPhase.EVALUATING)
-        return self._engine.evaluate(model, course)
+        found = self._engine.evaluate(model, course)
+        # As in each epoch, what is no number is left out; there it was said.
+        return {name: value for name, value in found.items() if math.isfinite(value)}
 
     def _seconds(self) -> float:
         return self._seconds_before + time.monotonic() - self._began
