@@ -97,6 +97,7 @@ FINDINGS = {
     "metric.duplicate": "Two metrics would have one name.",
     "metric.not_finite": "The metric is not finite; a warning where that takes predictions at their limits.",
     "metric.reserved_name": "The metric's name means something else in the history.",
+    "metric.wants_classes": "The metric is for classes, and the dataset is for regression.",
     "metric.wants_one_hot": "The metric wants one-hot labels; the dataset numbers its classes.",
     "metric.wants_two_classes": "The metric is for two classes, and the dataset has more.",
     "model.too_large": "The model has more parameters than `HORNBEAM_MAX_PARAMETERS`.",
