@@ -284,3 +284,23 @@ def test_the_generalised_crossentropy_wants_a_unit_for_each_class(prove, builtin
     loss = {"type": "CategoricalGeneralizedCrossEntropy"}
 
     assert codes(prove(make_spec(builtin, [dense("out", 1, activation)], loss=loss, metrics=[]))) == [expected]
+
+
+@pytest.mark.parametrize(
+    ("loss", "warned"),
+    [
+        ({"type": "hornbeam>FocalTversky"}, True),
+        ({"type": "hornbeam>FocalTversky", "per_image": True}, False),
+        ({"type": "hornbeam>LovaszHinge", "from_logits": False}, True),
+        ({"type": "Dice"}, True),
+        (BINARY, False),
+    ],
+)
+def test_class_weights_are_doubtful_where_a_batch_has_one_loss(prove, loss, warned):
+    layers = [dense("out", 1, "sigmoid")]
+
+    answer = prove(make_spec("breast_cancer", layers, loss=loss, metrics=[], training={"class_weight": "balanced"}))
+
+    found = ("/training/class_weight", "loss.ignores_weights")
+    assert (found in codes(answer, Severity.WARNING)) is warned
+    assert codes(prove(make_spec("breast_cancer", layers, loss=loss, metrics=[])), Severity.WARNING).count(found) == 0

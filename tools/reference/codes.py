@@ -83,6 +83,7 @@ FINDINGS = {
     "loss.fragile": "The loss, or its gradient, is not finite for predictions that are exact or at their limits.",
     "loss.gradient_not_finite": "The loss has no finite gradient for ordinary predictions.",
     "loss.ignores_classes": "A loss for numbers, on a dataset with classes.",
+    "loss.ignores_weights": "The loss is one number for a whole batch, so that class weights only scale it.",
     "loss.logits_expected": "The loss expects logits, and the last layer gives probabilities.",
     "loss.no_gradient": "The loss does not change with the predictions.",
     "loss.not_finite": "The loss is not finite for ordinary labels and predictions.",
