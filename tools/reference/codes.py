@@ -29,6 +29,7 @@ FINDINGS = {
     "batch_size.larger_than_data": "A batch holds more rows than there are: an epoch is one step.",
     "body.too_large": "The body exceeds `HORNBEAM_MAX_BODY_BYTES`.",
     "callback.never_acts": "The callback waits for longer than the training lasts.",
+    "callback.schedule_in_the_way": "ReduceLROnPlateau, with an optimizer whose learning rate follows a schedule.",
     "class_weight.no_classes": "Class weights on a dataset for regression.",
     "class_weight.unknown_class": "A weight for a class that the dataset does not have.",
     "component.keras_config": "A `{class_name, config}` as Keras writes it, instead of `{type, …}`.",
