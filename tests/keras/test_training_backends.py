@@ -20,7 +20,7 @@ pytestmark = pytest.mark.keras
 ROOT = Path(__file__).parents[2]
 JAX = Path(sys.prefix) / "jax"
 """Where `make test` installs it."""
-DIGITS = {"source": {"builtin": "digits"}}
+DIGITS = {"source": {"builtin": "digits"}, "validation": {"fraction": 0.2}}
 OUT = {"type": "Dense", "units": 10, "activation": "softmax"}
 LAYERS = [
     {"type": "Reshape", "target_shape": [8, 8, 1]},
@@ -30,8 +30,8 @@ LAYERS = [
 ]
 
 
-def spec_of(layers):
-    return checked(dataset=DIGITS, model={"layers": layers}, training={"epochs": 1, "batch_size": 512})
+def spec_of(layers, **parts):
+    return checked(dataset=DIGITS, model={"layers": layers}, training={"epochs": 1, "batch_size": 512}, **parts)
 
 
 def on_jax(action, spec, directory):
@@ -60,8 +60,10 @@ def test_a_worker_on_jax_refuses_what_a_planner_let_pass(tmp_path):
     assert last["error"]["where"]["pointer"] == "/model/layers/1/layers/0"
 
 
-def test_what_jax_can_train_it_trains(tmp_path):
-    *_, last = on_jax("train", spec_of([{"type": "Normalization"}, OUT]), tmp_path)
+def test_what_jax_can_train_it_trains_and_saves(tmp_path):
+    """With moving averages, whose arrays Keras shares with the weights."""
+    optimizer = {"type": "Adam", "use_ema": True}
+    *_, last = on_jax("train", spec_of([{"type": "Normalization"}, OUT], optimizer=optimizer), tmp_path)
 
     assert last == {"kind": "succeeded", "reason": "completed"}
 

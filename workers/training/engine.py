@@ -10,6 +10,8 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import Any
 
+import keras
+
 from workers.training.callbacks import FitCallbacks
 from workers.training.course import Course, Start
 from workers.training.feeds import Feed, make_feed
@@ -62,6 +64,8 @@ class FitEngine(Engine):
                 shuffle=False,
                 verbose=0,
             )
+        if keras.config.backend() == "jax":
+            _own_arrays(model.optimizer.variables)
         return fit_callbacks.stopped_by or start.stopped_by
 
     def evaluate(self, model: Any, course: Course) -> dict[str, float]:
@@ -74,3 +78,13 @@ class FitEngine(Engine):
             return None
         self._validation = self._validation or make_feed(course.validation, course.batch_size)
         return self._validation.data
+
+
+def _own_arrays(variables: Sequence[Any]) -> None:
+    """Give variables arrays that no others have.
+
+    With `use_ema`, Keras ends `fit` by giving the weights the very arrays of their averages. `evaluate` then hands the
+    weights' to JAX for reuse, and the averages would be gone when the model is saved.
+    """
+    for variable in variables:
+        variable.assign(keras.ops.copy(variable))
