@@ -37,10 +37,16 @@ class StartingPoint(_Message):
     """A file in `workdir`."""
     checkpoint: str
     """Its id."""
+    sha256: str
+    """Of the file as it was stored."""
     epoch: int
     job_id: str
     model: dict[str, Any]
     """That job's model, normalised: what the file's weights belong to."""
+
+    def origin(self) -> dict[str, Any]:
+        """What is remembered of it when the training is over: which file of which job it was."""
+        return self.model_dump(include={"job_id", "checkpoint", "epoch", "sha256"})
 
 
 class TrainerRequest(_Message):

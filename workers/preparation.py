@@ -81,7 +81,12 @@ def starting_point(context: AttemptContext) -> StartingPoint | None:
     except (CheckpointNotFound, JobNotFound, ArtifactNotFound) as error:
         raise CannotBegin(_checkpoint_gone(wanted["checkpoint"])) from error
     return StartingPoint(
-        path=str(path), checkpoint=checkpoint.id, epoch=checkpoint.epoch, job_id=checkpoint.job_id, model=model
+        path=str(path),
+        checkpoint=checkpoint.id,
+        sha256=checkpoint.sha256,
+        epoch=checkpoint.epoch,
+        job_id=checkpoint.job_id,
+        model=model,
     )
 
 

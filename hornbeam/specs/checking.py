@@ -224,6 +224,7 @@ def _check_components(normalised: dict[str, Any], checker: ModelChecker, shape_a
         outputs.settle_outputs(normalised, report)
     if normalised["optimizer"] is not None:
         rules.check_optimizer(normalised["optimizer"], "/optimizer", report)
+        rules.check_plateaus(normalised["callbacks"], normalised["optimizer"], report)
     _check_watching(normalised, posted, report)
 
 

@@ -59,6 +59,23 @@ def check_callbacks(callbacks: Sequence[Mapping[str, Any]], epochs: int, report:
             report.warning(f"/callbacks/{index}/{name}", "callback.never_acts", message)
 
 
+def check_plateaus(callbacks: Sequence[Mapping[str, Any] | None], optimizer: Mapping[str, Any], report: Report) -> None:
+    """Refuse to have a learning rate lowered that a schedule sets: Keras would raise when it is, after some epochs."""
+    if not isinstance(_innermost(optimizer).get("learning_rate"), Mapping):
+        return
+    for index, callback in enumerate(callbacks):
+        if callback is not None and callback["type"] == "ReduceLROnPlateau":
+            message = "ReduceLROnPlateau lowers the learning rate, and the optimizer has a schedule for it."
+            suggestion = "Give the optimizer a number as its learning_rate, or leave the callback out."
+            report.error(f"/callbacks/{index}", "callback.schedule_in_the_way", message, suggestion)
+
+
+def _innermost(optimizer: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The optimizer that others are wrapped around."""
+    inner = optimizer.get("optimizer") or optimizer.get("inner_optimizer")
+    return _innermost(inner) if isinstance(inner, Mapping) else optimizer
+
+
 def check_guard(callback: Mapping[str, Any], keys: Sequence[str], where: str, report: Report) -> bool:
     """Whether a callback is an OverfittingGuard that has no validation to compare training with: that is refused."""
     monitor, has_validation = str(callback["monitor"]), any(key.startswith("val_") for key in keys)

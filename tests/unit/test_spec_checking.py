@@ -264,6 +264,24 @@ def test_what_is_doubtful_is_a_warning_and_no_error(changes, warning):
     assert findings(Severity.ERROR, **changes) == set()
 
 
+SCHEDULE = {"type": "OneCycle", "max_learning_rate": 0.1, "total_steps": 50}
+
+
+@pytest.mark.parametrize(
+    "optimizer",
+    [
+        {"type": "Adam", "learning_rate": SCHEDULE},
+        {"type": "Lookahead", "optimizer": {"type": "SGD", "learning_rate": SCHEDULE}},
+    ],
+)
+def test_a_rate_that_a_schedule_sets_can_not_be_lowered(optimizer):
+    callbacks = ["TerminateOnNaN", {"type": "ReduceLROnPlateau", "monitor": "loss", "patience": 1}]
+    error = ("/callbacks/1", "callback.schedule_in_the_way")
+    assert findings(Severity.ERROR, callbacks=callbacks, optimizer=optimizer) == {error}
+    assert findings(Severity.ERROR, callbacks=callbacks[:1], optimizer=optimizer) == set()
+    assert findings(Severity.ERROR, callbacks=callbacks, optimizer="adam") == set()
+
+
 @pytest.mark.parametrize(
     ("changes", "pointer"),
     [

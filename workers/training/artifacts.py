@@ -32,6 +32,8 @@ class Results:
     job_id: str
     spec: Mapping[str, Any]
     data: JobData
+    origin: Mapping[str, Any] | None
+    """The checkpoint of another job that it began with."""
     history: History
     monitor: Monitor
     evaluation: Mapping[str, float] | None
@@ -121,6 +123,7 @@ def manifest(results: Results, artifacts: Mapping[str, Any]) -> dict[str, Any]:
             "sha256": results.data.digest,
             "rows": _rows(results.data),
         },
+        "initial_weights": None if results.origin is None else dict(results.origin),
         "artifacts": artifacts,
     }
 

@@ -78,11 +78,16 @@ class Preprocessor:
             data: As they are in the dataset.
             room: Where matrices go that are too large for memory.
         """
-        train, validation, test = (
-            rows and replace(rows, features=self._features(rows, room))
-            for rows in (data.train, data.validation, data.test)
+
+        def after(rows: Rows) -> Rows:
+            return replace(rows, features=self._features(rows, room))
+
+        return replace(
+            data,
+            train=after(data.train),
+            validation=data.validation and after(data.validation),
+            test=data.test and after(data.test),
         )
-        return replace(data, train=train, validation=validation, test=test)
 
     def before(self, model: Any) -> Any:
         """The trained model behind these layers, not compiled: it takes the columns by their names."""

@@ -7,7 +7,7 @@ operator's own to `workers.training.trials`, and limits on time and memory to wh
 
 import math
 import resource
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -219,6 +219,8 @@ class _Proof:
         labels = _labels(end.labels, rows)
         batch = keras.KerasTensor((rows, *shape[1:]), output.dtype)
         self.layers.findings += _measure(measures, labels, batch)
+        if self.spec["training"].get("class_weight") is not None:
+            self.layers.findings += _unweighed(measures, labels, batch)
 
     def _plan(self, outputs: Mapping[str, Any]) -> Plan:
         whole = all(output is not None for output in outputs.values())
@@ -275,6 +277,27 @@ def _measure(measures: Iterable[tuple[str, Any]], labels: Any, outputs: Any) -> 
             )
             findings.append(Finding(pointer=pointer, code=f"{kind}.does_not_fit", message=message))
     return findings
+
+
+def _unweighed(measures: Iterable[tuple[str, Any]], labels: Any, outputs: Any) -> Iterator[Finding]:
+    """A warning for a loss over the batch as a whole, of which weights of rows can pick nothing out."""
+    for _, measure in measures:
+        if isinstance(measure, keras.losses.Loss) and _gives_one_number(measure, labels, outputs):
+            yield Finding(
+                severity=Severity.WARNING,
+                pointer="/training/class_weight",
+                code="loss.ignores_weights",
+                message=f"{type(measure).__name__} is one number for all rows of a batch: weights scale it as a whole.",
+                suggestion="Leave class_weight out, or take a loss with a number for each row.",
+            )
+
+
+def _gives_one_number(loss: Any, labels: Any, outputs: Any) -> bool:
+    """Whether a loss has no axis of rows left before it is reduced; not where it does not fit, which was said."""
+    try:
+        return tuple(trace(loss.call, labels, outputs).shape) == ()
+    except Exception:  # noqa: BLE001 - an operator's loss may raise anything
+        return False
 
 
 def _first(outputs: Any) -> Any:

@@ -5,6 +5,7 @@ pipe, the signals and the limits on memory and time to whoever forked.
 """
 
 import logging
+import math
 import sys
 import time
 import traceback
@@ -83,7 +84,8 @@ class _Training:
             data = preprocessor.applied(data, Room(files))
         learning = self._learning(data)
         model, callbacks = self._build(learning, data)
-        checkpoints = Checkpoints(model, callbacks, self._directory, learning.learnt)
+        began_with = self._request.start.origin() if self._request.start else None
+        checkpoints = Checkpoints(model, callbacks, self._directory, learning.learnt, began_with)
         start = self._resume(checkpoints)
         course = Course.from_spec(self._spec, data)
         reporter = self._reporter(course, checkpoints)
@@ -94,11 +96,11 @@ class _Training:
         try:
             stopped_by = self._engine.train(model, course, reporter, callbacks, start)
         except Overfitted:
-            results = self._results(data, reporter.history, OverfittingGuard.__name__)
+            results = self._results(data, reporter.history, OverfittingGuard.__name__, checkpoints.origin)
             self._enter(JobPhase.SAVING)
             writer.write_records(model, results)
             raise
-        results = self._results(data, reporter.history, stopped_by)
+        results = self._results(data, reporter.history, stopped_by, checkpoints.origin)
         self._channel.whereabouts.epoch = None
         evaluation = self._evaluate(model, course)
         self._enter(JobPhase.SAVING)
@@ -110,12 +112,15 @@ class _Training:
         share = self._request.memory_bytes // _SHARE_OF_FEATURES
         return Files(tables=self._request.tables, scratch=self._directory, memory_bytes=share)
 
-    def _results(self, data: JobData, history: History, stopped_by: str | None) -> Results:
+    def _results(
+        self, data: JobData, history: History, stopped_by: str | None, origin: Mapping[str, Any] | None
+    ) -> Results:
         """What there is to tell when the last epoch is over."""
         return Results(
             job_id=self._request.job_id,
             spec=self._spec,
             data=data,
+            origin=origin,
             history=history,
             monitor=checkpoint_monitor(self._spec),
             evaluation=None,
@@ -200,7 +205,9 @@ class _Training:
         if course.validation is None:
             return None
         self._enter(JobPhase.EVALUATING)
-        return self._engine.evaluate(model, course.validation, course.batch_size)
+        found = self._engine.evaluate(model, course.validation, course.batch_size)
+        # As in each epoch, what is no number is left out; there it was said.
+        return {name: value for name, value in found.items() if math.isfinite(value)}
 
     def _seconds(self) -> float:
         return self._seconds_before + time.monotonic() - self._began
