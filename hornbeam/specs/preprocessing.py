@@ -6,16 +6,18 @@ Leaves what the layers give to the planner, and the graph that they make to `hor
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from hornbeam.datasets.columns import feature_columns
-from hornbeam.datasets.facts import facts_of
+from hornbeam.datasets.columns import feature_columns, in_words
+from hornbeam.datasets.facts import ColumnFacts, facts_of
 from hornbeam.datasets.preprocessing import AUTO, WHERE, pointer_to, usual_chain
 from hornbeam.specs.components import Normalised
 from hornbeam.specs.findings import Report, pointer
 from hornbeam.specs.graphs import INPUT
 from hornbeam.specs.learning import check_learning
 from hornbeam.specs.models import ModelChecker
-from hornbeam.specs.wording import quoted
+from hornbeam.specs.wording import any_of, quoted
 from schemas.catalog import ComponentKind
+
+_FOR_TEXT = frozenset({"Hashing", "StringLookup", "TextVectorization"})
 
 
 def settle_preprocessing(normalised: dict[str, Any], checker: ModelChecker, report: Report) -> None:
@@ -40,6 +42,7 @@ def settle_preprocessing(normalised: dict[str, Any], checker: ModelChecker, repo
         chain = chains.get(column, [])
         layers = usual_chain(facts.columns[column]) if chain == AUTO else chain
         dataset["preprocess"][column] = _checked(column, layers, checker, report)
+        _check_first(column, facts.columns[column], dataset["preprocess"][column], report)
 
 
 def _refuse_others(chains: Mapping[str, Any], wanted: Sequence[str], report: Report) -> None:
@@ -59,6 +62,16 @@ def _checked(column: str, layers: Sequence[Any], checker: ModelChecker, report: 
         if layer is not None and "type" not in layer:
             report.error(where, "component.type", "Here must be a layer with a type, not a whole model.")
         elif layer is not None:
-            check_learning(layer, where, report)
+            check_learning({**layer, "name": layer["type"]}, where, report)
         checked.append(layer)
     return checked
+
+
+def _check_first(column: str, kind: ColumnFacts, chain: Sequence[Normalised | None], report: Report) -> None:
+    """Text has to become numbers at once: what Keras's other layers make of it only fails in the first step."""
+    first = chain[0] if chain else None
+    if first is None or not kind.is_text or first.get("type") in _FOR_TEXT:
+        return
+    message = f"{first['type']} takes numbers, and {quoted(column)} is {in_words(kind)}."
+    suggestion = f"Begin with {any_of(sorted(_FOR_TEXT))}."
+    report.error(pointer_to(column, 0), "preprocess.wants_text", message, suggestion)

@@ -5,8 +5,7 @@ that what is downloaded takes the values that the file had. Leaves which layers 
 together to `hornbeam.datasets.preprocessing`.
 """
 
-import logging
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -16,18 +15,14 @@ import numpy as np
 from hornbeam.datasets.preprocessing import WHERE, Preprocessing
 from hornbeam.specs.graphs import INPUT
 from schemas.problems import Finding
-from workers.training.adapting import Learning
+from workers.training.adapting import Learning, through
 from workers.training.assembly import Assembler, Observer
 from workers.training.build import Builder, BuildError
 from workers.training.columns import AnyColumn, Array, Column, OnDisk
 from workers.training.data import JobData, Rows
 
-log = logging.getLogger("workers.training")
-
 Spec = Mapping[str, Any]
 Room = Callable[[tuple[int, ...]], OnDisk | None]
-
-_ROWS_AT_ONCE = 1024
 
 
 def graph_of(spec: Spec) -> Preprocessing | None:
@@ -103,20 +98,10 @@ class Preprocessor:
             name: there if there is not None else np.empty(shapes[name], _dtype(self._outputs[name]))
             for name, there in stored.items()
         }
-        for first, chunk in self._chunks(columns, len(rows)):
+        for first, chunk in through(self._model, columns):
             for name, array in chunk.items():
                 _write(made[name], first, array)
         return made if len(made) > 1 else next(iter(made.values()))
-
-    def _chunks(self, columns: Mapping[str, AnyColumn], rows: int) -> Iterator[tuple[int, dict[str, Array]]]:
-        """The processed rows, some at a time; one by one where they differ in size."""
-        varies = any(None in column.shape[1:] for column in columns.values())
-        step = 1 if varies else _ROWS_AT_ONCE
-        for first in range(0, rows, step):
-            numbers = np.arange(first, min(first + step, rows))
-            given = {name: _tensor(column[numbers]) for name, column in columns.items()}
-            made = self._model(given, training=False)
-            yield first, {name: keras.ops.convert_to_numpy(tensor) for name, tensor in made.items()}
 
 
 def _by_name(features: Any, graph: Preprocessing) -> Mapping[str, AnyColumn]:
@@ -125,15 +110,6 @@ def _by_name(features: Any, graph: Preprocessing) -> Mapping[str, AnyColumn]:
         return features
     (name,) = graph.feeds
     return {name: features}
-
-
-def _tensor(values: Array) -> Any:
-    """Rows as the backend takes them; text needs TensorFlow."""
-    if values.dtype != object:
-        return keras.ops.convert_to_tensor(values)
-    import tensorflow as tf  # noqa: PLC0415 - only where there is text
-
-    return tf.constant(values)
 
 
 def _dtype(tensor: Any) -> str:
