@@ -23,7 +23,7 @@ from hornbeam.processes import dying_with_parent
 from schemas.problems import Finding
 from service.threads import Threads
 
-WAIT_SECONDS = 15.0
+WAIT_SECONDS = 10.0
 """For a place to read in."""
 _NO_SPACE = "service.no_space"
 """The process's word for a disk on which its table has no room."""
