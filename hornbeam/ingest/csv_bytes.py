@@ -31,13 +31,15 @@ class CheckedText:
 
     closed = False
 
-    def __init__(self, stream: Readable, where: Callable[[int], str]) -> None:
+    def __init__(self, stream: Readable, where: Callable[[int], str], format_: str = "csv") -> None:
         """A stream of text.
 
         Args:
             stream: From its beginning.
             where: Names the place of a byte, by its offset.
+            format_: Begins the codes of the findings.
         """
+        self._format = format_
         self._stream = stream
         self._where = where
         self._decoder = codecs.getincrementaldecoder("utf-8")()
@@ -55,10 +57,10 @@ class CheckedText:
         """So many bytes, or as many as there are before the end."""
         data = self._stream.read(size)
         if self._offset == 0 and (encoding := _ENCODINGS.get(data[:2])):
-            raise self._not_text("csv.not_utf8", f"The file is {encoding}, not UTF-8")
+            raise self._not_text("not_utf8", f"The file is {encoding}, not UTF-8")
         if b"\0" in data:
             place = self._where(self._offset + data.index(b"\0"))
-            raise self._not_text("csv.nul_byte", f"{place}: a NUL byte, which no text holds")
+            raise self._not_text("nul_byte", f"{place}: a NUL byte, which no text holds")
         self._check_encoding(data, last=len(data) < size)
         self._quotes += data.count(b'"')
         self._offset += len(data)
@@ -78,10 +80,10 @@ class CheckedText:
         except UnicodeDecodeError as error:
             place = self._where(self._offset - len(pending) + error.start)
             byte = error.object[error.start]
-            raise self._not_text("csv.not_utf8", f"{place}: byte 0x{byte:02x} is not UTF-8") from error
+            raise self._not_text("not_utf8", f"{place}: byte 0x{byte:02x} is not UTF-8") from error
 
     def _not_text(self, code: str, message: str) -> FileRefused:
-        return refused(code, f"{message}.", "Save the file as UTF-8, and send it again.")
+        return refused(f"{self._format}.{code}", f"{message}.", "Save the file as UTF-8, and send it again.")
 
 
 def place_of(stream: Readable, offset: int, delimiter: str) -> Place:

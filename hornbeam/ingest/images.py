@@ -27,12 +27,14 @@ LABEL_FILES = frozenset({".csv", ".tsv"})
 class ImagesReader:
     """Reads an archive of images."""
 
-    def __init__(self, task: Task) -> None:
+    def __init__(self, task: Task, archive: Archive | None = None) -> None:
         self._task = task
+        self._archive = archive
 
     def open(self) -> Reading:
         """Begin at the beginning."""
-        archive = open_archive(self._task.arrival, self._task.compression, self._task.limits)
+        task = self._task
+        archive = self._archive or open_archive(task.arrival, task.compression, task.limits)
         images = [member for member in archive.members if member.suffix in SUFFIXES]
         label_files = [member for member in archive.members if member.suffix in LABEL_FILES]
         others = [member for member in archive.members if member.suffix not in SUFFIXES | LABEL_FILES]
