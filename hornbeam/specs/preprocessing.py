@@ -1,6 +1,6 @@
 """Checks and spells out what is done with the columns of a dataset before they go into the model.
 
-Leaves what the layers give to the planner, and the graph that they make to `hornbeam.datasets.preprocessing`.
+Leaves what the layers give to the planner, and the graph that they make to `hornbeam.specs.column_graph`.
 """
 
 from collections.abc import Mapping, Sequence
@@ -8,7 +8,7 @@ from typing import Any
 
 from hornbeam.datasets.columns import feature_columns, in_words
 from hornbeam.datasets.facts import ColumnFacts, facts_of
-from hornbeam.datasets.preprocessing import AUTO, WHERE, pointer_to, usual_chain
+from hornbeam.specs.column_graph import AUTO, WHERE, pointer_to, usual_chain
 from hornbeam.specs.components import Normalised
 from hornbeam.specs.findings import Report, pointer
 from hornbeam.specs.graphs import INPUT

@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from hornbeam.datasets.columns import Feed, feeds
 from hornbeam.datasets.facts import DatasetFacts, facts_of
 from hornbeam.datasets.labels import LabelKind, Labels, class_labels, labels_of
-from hornbeam.datasets.preprocessing import Preprocessing
 from hornbeam.datasets.splits import windows
+from hornbeam.specs.column_graph import Preprocessing
 from hornbeam.specs.graphs import INPUT
 from hornbeam.specs.outputs import output_names
 from schemas.datasets import BuiltinDataset

@@ -2,7 +2,7 @@
 
 The layers learn from the training rows, are applied to all rows once, and in the end stand before the trained model, so
 that what is downloaded takes the values that the file had. Leaves which layers these are to the spec, and how they hang
-together to `hornbeam.datasets.preprocessing`.
+together to `hornbeam.specs.column_graph`.
 """
 
 from collections.abc import Callable, Mapping
@@ -12,7 +12,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from hornbeam.datasets.preprocessing import WHERE, Preprocessing
+from hornbeam.specs.column_graph import WHERE, Preprocessing
 from hornbeam.specs.graphs import INPUT
 from schemas.problems import Finding
 from workers.training.adapting import Learning, through
