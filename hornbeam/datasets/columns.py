@@ -92,6 +92,8 @@ def _targets(target: Any) -> Iterator[list[str]]:
 def _feed(columns: Sequence[str], facts: DatasetFacts, window: Mapping[str, Any] | None) -> Feed:
     found = {name: facts.columns[name] for name in columns}
     shape, dtype = side_by_side(found)
+    if None in shape:
+        raise UnfitColumns(f"the values of {columns[0]!r} differ in size")
     return Feed(tuple(columns), shape if window is None else (window["length"], *shape), dtype)
 
 
@@ -99,12 +101,19 @@ def side_by_side(columns: Mapping[str, ColumnFacts]) -> tuple[Shape, str]:
     """The shape and dtype of one example of some columns."""
     found = list(columns.values())
     if len(found) == 1 and found[0].kind in _ALONE:
-        return found[0].shape, "float32"
+        return _own_shape(found[0]), "float32"
     if found and all(column.is_numeric for column in found):
         return (len(found),), "float32"
     if found and all(column.is_text for column in found):
         return (len(found),), "string"
     raise UnfitColumns(_why_unfit(columns))
+
+
+def _own_shape(column: ColumnFacts) -> Shape:
+    """Images of different kinds are read in colour."""
+    if column.kind is ColumnKind.IMAGE:
+        return (*column.shape[:2], column.shape[2] or 3)
+    return column.shape
 
 
 def _why_unfit(columns: Mapping[str, ColumnFacts]) -> str:

@@ -25,8 +25,13 @@ _WORDS = 2000
 _PIXELS = 64
 
 
-def usual_chain(column: ColumnFacts) -> list[Any]:
-    """What is done with a column where the spec leaves it to us, as a client would write it."""
+def usual_chain(column: ColumnFacts, input_shape: Sequence[int] | None = None) -> list[Any]:
+    """What is done with a column where the spec leaves it to us, as a client would write it.
+
+    Args:
+        column: The column.
+        input_shape: What the model says of its input, where it does.
+    """
     if column.kind is ColumnKind.CATEGORY:
         # One place for what is seen in no training row, and none of the others depends on which rows these are.
         most = len(column.values or ()) + 1
@@ -35,11 +40,17 @@ def usual_chain(column: ColumnFacts) -> list[Any]:
         pad = {"output_mode": "multi_hot", "pad_to_max_tokens": True}
         return [{"type": "TextVectorization", "max_tokens": _WORDS, **pad}]
     if column.kind is ColumnKind.IMAGE:
-        height, width = (size or _PIXELS for size in column.shape[:2])
-        resized = [] if None not in column.shape[:2] else [{"type": "Resizing", "height": height, "width": width}]
-        return [*resized, {"type": "Rescaling", "scale": 1 / 255}]
+        return [*_resizing(column.shape[:2], input_shape), {"type": "Rescaling", "scale": 1 / 255}]
     filled = [{"type": "hornbeam>Imputation"}] if column.missing else []
     return [*filled, "Normalization"] if column.kind is ColumnKind.NUMBER else filled
+
+
+def _resizing(size: Sequence[int | None], input_shape: Sequence[int] | None) -> list[Any]:
+    wanted = list(input_shape[:2]) if input_shape is not None and len(input_shape) == 3 else list(size)
+    if wanted == list(size) and None not in wanted:
+        return []
+    height, width = (side or _PIXELS for side in wanted)
+    return [{"type": "Resizing", "height": height, "width": width}]
 
 
 def pointer_to(column: str, index: int) -> str:

@@ -40,7 +40,7 @@ def settle_preprocessing(normalised: dict[str, Any], checker: ModelChecker, repo
     dataset["preprocess"] = {}
     for column in wanted:
         chain = chains.get(column, [])
-        layers = usual_chain(facts.columns[column]) if chain == AUTO else chain
+        layers = usual_chain(facts.columns[column], model.get("input_shape")) if chain == AUTO else chain
         dataset["preprocess"][column] = _checked(column, layers, checker, report)
         _check_first(column, facts.columns[column], dataset["preprocess"][column], report)
 

@@ -15,8 +15,9 @@ from hornbeam.specs.checking import examine_body
 from schemas.problems import Severity
 from schemas.stored_datasets import ColumnKind
 from workers.messages import Failed, PlanRequest, Succeeded
-from workers.training.data import Files, load
+from workers.training.data import load
 from workers.training.proof import prove
+from workers.training.room import Files
 
 DATASET = f"ds_1{'0' * 25}"
 ROWS = 240

@@ -6,7 +6,7 @@ which layers learn, and where they may stand, to `hornbeam.specs.learning`.
 """
 
 import logging
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import keras
@@ -70,24 +70,24 @@ class Learning(Observer):
                 return in_memory(features[name])
         sources = keras.utils.get_source_inputs(tensor)
         needed = {name: given for name, given in inputs.items() if any(given is source for source in sources)}
-        before = keras.Model(needed, tensor)
-        return np.concatenate([made for _, made in through(before, {name: features[name] for name in needed})])
+        before = keras.Model(list(needed.values()), tensor)
+        return np.concatenate([made for _, made in through(before, [features[name] for name in needed])])
 
 
-def through(model: Any, columns: Mapping[str, AnyColumn]) -> Iterator[tuple[int, Any]]:
+def through(model: Any, columns: Sequence[AnyColumn]) -> Iterator[tuple[int, Any]]:
     """Send rows through a model, some at a time, as it predicts: the number of the first, and what came out as arrays.
 
     Rows that differ in size go one by one.
 
     Args:
-        model: Takes a dictionary.
-        columns: What goes in, by the model's inputs.
+        model: Takes a list.
+        columns: What goes in.
     """
-    rows = len(next(iter(columns.values())))
-    step = 1 if any(None in column.shape[1:] for column in columns.values()) else _ROWS_AT_ONCE
+    rows = len(columns[0])
+    step = 1 if any(None in column.shape[1:] for column in columns) else _ROWS_AT_ONCE
     for first in range(0, rows, step):
         numbers = np.arange(first, min(first + step, rows))
-        made = model({name: _tensor(column[numbers]) for name, column in columns.items()}, training=False)
+        made = model([_tensor(column[numbers]) for column in columns], training=False)
         yield first, keras.tree.map_structure(keras.ops.convert_to_numpy, made)
 
 

@@ -5,7 +5,7 @@ reading files to `workers.training.tables`, and feeding batches to the backend t
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +22,9 @@ from hornbeam.specs.outputs import output_names
 from schemas.datasets import BuiltinDataset
 from schemas.jobs import ErrorLocation, ErrorOrigin
 from schemas.stored_datasets import ColumnKind
-from workers.training.columns import AnyColumn, Array, Columns, Numbers, OnDisk, Windows, in_memory, taken
+from workers.training.columns import AnyColumn, Array, Columns, Numbers, Windows, in_memory, taken
 from workers.training.failures import failure
+from workers.training.room import Files, Room
 from workers.training.splitting import Parts, split
 from workers.training.tables import BuiltinTable, Table
 
@@ -31,18 +32,6 @@ Dataset = Mapping[str, Any]
 
 _SMALL_BYTES = 256 * 2**20
 """Windows that take no more are put into memory side by side: they overlap, and are larger than their rows."""
-
-
-@dataclass(frozen=True, slots=True)
-class Files:
-    """Where a trainer finds its data on this machine."""
-
-    tables: Mapping[str, str] = field(default_factory=dict)
-    """The Arrow file of each dataset that a client brought, by its id."""
-    scratch: Path = Path()
-    """A directory for what is too large for memory."""
-    memory_bytes: int = 0
-    """What the features may take of memory; 0: all of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,21 +155,6 @@ def _open(part: Dataset, files: Files) -> Table:
     return ArrowTable(Path(files.tables[source["id"]]), facts, Room(files))
 
 
-class Room:
-    """Decides what goes to disk: matrices that would take more than their share of memory."""
-
-    def __init__(self, files: Files) -> None:
-        self._files, self._made = files, 0
-
-    def __call__(self, shape: tuple[int, ...]) -> OnDisk | None:
-        """A place for a matrix of this shape, or None where memory will do."""
-        taken_bytes = 4 * int(np.prod(shape, dtype=np.int64))
-        if not self._files.memory_bytes or taken_bytes <= self._files.memory_bytes:
-            return None
-        self._made += 1
-        return OnDisk(self._files.scratch / f"matrix-{self._made}-{id(self):x}.bin", shape)
-
-
 class _Examples:
     """The examples of a table, as a spec wants them."""
 
@@ -234,6 +208,8 @@ def _features(feed: Feed, table: Table) -> AnyColumn:
     first = table.facts.columns[feed.columns[0]]
     if first.kind is ColumnKind.ARRAY:
         return table.arrays(feed.columns[0])
+    if first.kind is ColumnKind.IMAGE:
+        return table.images(feed.columns[0], feed.shape or ())
     return table.texts(feed.columns) if feed.dtype == "string" else table.numbers(feed.columns)
 
 

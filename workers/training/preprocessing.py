@@ -5,7 +5,7 @@ that what is downloaded takes the values that the file had. Leaves which layers 
 together to `hornbeam.specs.column_graph`.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -18,11 +18,11 @@ from schemas.problems import Finding
 from workers.training.adapting import Learning, through
 from workers.training.assembly import Assembler, Observer
 from workers.training.build import Builder, BuildError
-from workers.training.columns import AnyColumn, Array, Column, OnDisk
+from workers.training.columns import AnyColumn, Array, Column, Made, Numbers, OnDisk, taken
 from workers.training.data import JobData, Rows
+from workers.training.room import Room
 
 Spec = Mapping[str, Any]
-Room = Callable[[tuple[int, ...]], OnDisk | None]
 
 
 def graph_of(spec: Spec) -> Preprocessing | None:
@@ -64,7 +64,7 @@ class Preprocessor:
         made = assembled(graph, builder, Learning(lambda: columns, {}))
         self._inputs, self._outputs = dict(made.inputs), dict(made.outputs)
         self._graph = graph
-        self._model = keras.Model(self._inputs, self._outputs, name="preprocessing")
+        self._model = keras.Model(list(self._inputs.values()), self._outputs, name="preprocessing")
 
     def applied(self, data: JobData, room: Room) -> JobData:
         """The data as the model takes them.
@@ -93,15 +93,34 @@ class Preprocessor:
     def _features(self, rows: Rows, room: Room) -> Any:
         columns = _by_name(rows.features, self._graph)
         shapes = {name: (len(rows), *tensor.shape[1:]) for name, tensor in self._outputs.items()}
+        if any(room.is_too_small(shape) for shape in shapes.values()):
+            made = {name: self._made_anew(columns, name, shape) for name, shape in shapes.items()}
+        else:
+            made = self._made_once(columns, shapes, room)
+        return made if len(made) > 1 else next(iter(made.values()))
+
+    def _made_once(
+        self, columns: Mapping[str, AnyColumn], shapes: Mapping[str, tuple[int, ...]], room: Room
+    ) -> dict[str, AnyColumn]:
         stored = {name: room(shape) for name, shape in shapes.items()}
         made: dict[str, AnyColumn] = {
             name: there if there is not None else np.empty(shapes[name], _dtype(self._outputs[name]))
             for name, there in stored.items()
         }
-        for first, chunk in through(self._model, columns):
+        for first, chunk in self._through(columns):
             for name, array in chunk.items():
                 _write(made[name], first, array)
-        return made if len(made) > 1 else next(iter(made.values()))
+        return made
+
+    def _through(self, columns: Mapping[str, AnyColumn]) -> Iterator[tuple[int, dict[str, Array]]]:
+        return through(self._model, [columns[name] for name in self._inputs])
+
+    def _made_anew(self, columns: Mapping[str, AnyColumn], name: str, shape: tuple[int, ...]) -> AnyColumn:
+        def make(numbers: Numbers) -> Array:
+            rows = {given: taken(column, numbers) for given, column in columns.items()}
+            return np.concatenate([chunk[name] for _, chunk in self._through(rows)])
+
+        return Made(make, shape, _dtype(self._outputs[name]))
 
 
 def _by_name(features: Any, graph: Preprocessing) -> Mapping[str, AnyColumn]:

@@ -32,7 +32,7 @@ from workers.training.checkpoints import Checkpoints, learnt_until
 from workers.training.checks import check_output
 from workers.training.columns import AnyColumn
 from workers.training.course import Course, Position, Start
-from workers.training.data import Files, JobData, Room, Rows, load
+from workers.training.data import JobData, Rows, load
 from workers.training.ends import ends, layer_pointers
 from workers.training.engine import Engine, FitEngine
 from workers.training.environment import prepare
@@ -41,6 +41,7 @@ from workers.training.guards import connect_guards
 from workers.training.monitors import checkpoint_monitor
 from workers.training.preprocessing import Preprocessor, graph_of
 from workers.training.reporting import Channel, CheckpointPlan, History, Reporter, Send, StopFlag
+from workers.training.room import Files, Room
 from workers.training.weights import begin_with, learnt_before
 
 log = logging.getLogger("workers.training")
@@ -110,7 +111,7 @@ class _Training:
 
     def _files(self) -> Files:
         share = self._request.memory_bytes // _SHARE_OF_FEATURES
-        return Files(tables=self._request.tables, scratch=self._directory, memory_bytes=share)
+        return Files(self._request.tables, self._directory, share, self._request.max_file_bytes)
 
     def _results(
         self, data: JobData, history: History, stopped_by: str | None, origin: Mapping[str, Any] | None

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from hornbeam.datasets.facts import LABEL, DatasetFacts, Value
 from schemas.datasets import BuiltinDataset
-from workers.training.columns import AnyColumn, Array
+from workers.training.columns import AnyColumn, Array, Shape
 
 
 class Table(ABC):
@@ -31,6 +31,10 @@ class Table(ABC):
     @abstractmethod
     def arrays(self, name: str) -> AnyColumn:
         """A column of arrays: float32, (rows, *shape)."""
+
+    @abstractmethod
+    def images(self, name: str, shape: Shape) -> AnyColumn:
+        """A column of images: float32 from 0 to 255, (rows, *shape)."""
 
     @abstractmethod
     def texts(self, names: Sequence[str]) -> Array:
@@ -65,6 +69,10 @@ class BuiltinTable(Table):
         return np.stack([self.keys(name).astype(np.float32) for name in names], axis=1)
 
     def arrays(self, name: str) -> Array:
+        """See Table."""
+        raise KeyError(name)
+
+    def images(self, name: str, shape: Shape) -> Array:  # noqa: ARG002
         """See Table."""
         raise KeyError(name)
 
