@@ -15,7 +15,7 @@ from pyarrow import csv
 
 from hornbeam.ingest.compression import Readable, open_plain
 from hornbeam.ingest.csv_bytes import CheckedText, place_of, text_lines
-from hornbeam.ingest.csv_dialect import HEAD_BYTES, Dialect, dialect_of
+from hornbeam.ingest.csv_dialect import HEAD_BYTES, Dialect, check_names, dialect_of
 from hornbeam.ingest.narrowing import NarrowestTypes
 from hornbeam.ingest.reading import Reading, Task
 from hornbeam.ingest.refusals import FileRefused, ReadAgain, quoted, refused, warning
@@ -42,8 +42,11 @@ class CsvReader:
         options = task.options
         self._dialect = Dialect(",", header=False, names=(), raw=())
         self._missing = list(MISSING if options.missing is None else options.missing)
-        head = CheckedText(self._plain(), self._where).read(HEAD_BYTES)
-        self._dialect = dialect_of(head, task.format, options, task.limits.columns)
+        self._dialect = dialect_of(self._plain().read(HEAD_BYTES), task.format, options, task.limits.columns)
+        CheckedText(self._plain(), self._where).read(
+            HEAD_BYTES
+        )  # a file that is no text has no names to complain about
+        check_names(self._dialect.names)
         self._types = {
             raw: pa.string()
             for name, raw in zip(self._dialect.names, self._dialect.raw, strict=True)
