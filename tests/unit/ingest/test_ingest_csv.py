@@ -147,6 +147,14 @@ class TestWidening:
         assert told.profile.columns[1].maximum == 3_000_000
 
 
+def test_a_few_values_that_are_no_numbers(read):
+    told = read(
+        "a.csv", b"a,b\n" + b"".join(b"%d,%s\n" % (row, b"oops" if row == 41 else b"1.5") for row in range(100))
+    )
+    [mixed] = [finding for finding in told.findings if finding.code == "column.mixed"]
+    assert all(words in mixed.message for words in ("row 42", '"b"', '"oops"'))
+
+
 def test_a_reading_with_what_was_found_out_gives_the_same_table(read):
     text = b"a;b\n" + b"".join(b"%d;%s\n" % (row, b"xyz"[row % 3 : row % 3 + 1]) for row in range(5000))
     first = read("a.csv", text)
