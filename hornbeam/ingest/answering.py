@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from difflib import get_close_matches
 from pathlib import Path
 
+from hornbeam.ingest.duplicates import duplicate_rows
 from hornbeam.ingest.incoming import Arrival
 from hornbeam.ingest.kinds import Conversion, kind_pointer
 from hornbeam.ingest.noticing import noticed, proposed_target
@@ -89,7 +90,7 @@ def _told(reading: Reading, conversions: Sequence[Conversion], written: Written,
         target=target,
         preview=preview(table),
     )
-    findings = [*reading.findings, *noticed(written.profile, columns, target)]
+    findings = [*reading.findings, *noticed(written.profile, columns, target, duplicate_rows(table))]
     return IngestAnswer(profile=profile, findings=findings, table_bytes=written.size, table_sha256=written.sha256)
 
 

@@ -150,6 +150,7 @@ class ZipArchive:
             if not info.is_dir():
                 contents.add(info.filename, info.file_size)
         self.members = contents.members
+        self._infos = {str(PurePosixPath(info.filename)): info for info in self._zip.infolist() if not info.is_dir()}
 
     def contents(self, wanted: Container[str]) -> Iterator[tuple[Member, bytes]]:
         """The members of these names."""
@@ -164,14 +165,10 @@ class ZipArchive:
     def open(self, member: Member) -> "_MemberFile":
         """A member as a stream that is counted."""
         try:
-            file = self._zip.open(self._names[member.path])
+            file = self._zip.open(self._infos[member.name])
         except (*_DAMAGED, RuntimeError) as error:
             raise damaged(f"The file {quoted(member.name)} in the archive", error) from error
         return _MemberFile(file, member.name, self._counted)
-
-    @property
-    def _names(self) -> dict[PurePosixPath, str]:
-        return {PurePosixPath(name): name for name in self._zip.namelist()}
 
     @staticmethod
     def _check(info: zipfile.ZipInfo) -> None:

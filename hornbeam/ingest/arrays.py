@@ -6,6 +6,7 @@ Leaves the ZIP that an NPZ is to `archives`.
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from tokenize import TokenError
 from typing import Any
 
 import numpy as np
@@ -140,7 +141,7 @@ def array_in(name: str, stream: Readable, where: str) -> StoredArray:
     """
     try:
         shape, fortran, dtype = _VERSIONS[np.lib.format.read_magic(stream)](stream)
-    except (KeyError, ValueError, SyntaxError, TypeError, EOFError, RecursionError) as error:
+    except (KeyError, ValueError, SyntaxError, TypeError, EOFError, RecursionError, TokenError) as error:
         raise refused("npy.header", f"{where} has no header of an NPY file that can be read.") from error
     check_dtype(dtype, where)
     if not shape:

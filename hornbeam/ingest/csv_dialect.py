@@ -5,6 +5,7 @@ Leaves the types of the columns to Arrow, and reading to `csv_files`.
 
 import csv
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from hornbeam.ingest.refusals import listed, quoted, refused
@@ -31,8 +32,10 @@ class Dialect:
 def dialect_of(head: bytes, format_: DatasetFormat, options: ReadingOptions, most_columns: int) -> Dialect:
     """How a file that begins with these bytes is written.
 
+    The names are not checked yet.
+
     Raises:
-        FileRefused: If its columns have no names, or the same, or are too many; if there is nothing in it.
+        FileRefused: If there are too many columns, or nothing at all.
     """
     text = _text(head)
     delimiter = options.delimiter or ("\t" if format_ is DatasetFormat.TSV else _likely_delimiter(text))
@@ -47,11 +50,10 @@ def dialect_of(head: bytes, format_: DatasetFormat, options: ReadingOptions, mos
         numbered = tuple(f"column_{number + 1}" for number in range(len(first)))
         return Dialect(delimiter, header=False, names=numbered, raw=numbered)
     names = [name.strip() for name in first]
-    check_names(names)
     return Dialect(delimiter, header=True, names=tuple(names), raw=tuple(first))
 
 
-def check_names(names: list[str]) -> None:
+def check_names(names: Sequence[str]) -> None:
     """Raise FileRefused unless each column has a name of its own that a spec can use."""
     empty = [str(number + 1) for number, name in enumerate(names) if not name.strip()]
     if empty:
@@ -110,9 +112,11 @@ def _likely_delimiter(text: str) -> str:
 
 
 def _is_header(rows: list[list[str]]) -> bool:
-    """Names are not numbers and are all there; a first line of text above lines of text is taken for names."""
-    first = rows[0]
-    return not any(_is_number(cell) for cell in first) and (len(set(first)) == len(first) or len(rows) == 1)
+    """Names are no numbers; above text alone, they are all different too."""
+    first, others = rows[0], rows[1:]
+    if any(_is_number(cell) for cell in first):
+        return False
+    return any(_is_number(cell) for row in others for cell in row) or len(set(first)) == len(first)
 
 
 def _is_number(cell: str) -> bool:
@@ -120,4 +124,4 @@ def _is_number(cell: str) -> bool:
         float(cell)
     except ValueError:
         return False
-    return True
+    return any(map(str.isdigit, cell))  # a column may be called "inf" or "nan"

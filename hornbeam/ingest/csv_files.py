@@ -15,8 +15,8 @@ from pyarrow import csv
 
 from hornbeam.ingest.compression import Readable, open_plain
 from hornbeam.ingest.csv_bytes import CheckedText, place_of, text_lines
-from hornbeam.ingest.csv_dialect import HEAD_BYTES, Dialect, dialect_of
-from hornbeam.ingest.narrowing import NarrowestTypes
+from hornbeam.ingest.csv_dialect import HEAD_BYTES, Dialect, check_names, dialect_of
+from hornbeam.ingest.narrowing import NarrowestTypes, odd_one_out
 from hornbeam.ingest.reading import Reading, Task
 from hornbeam.ingest.refusals import FileRefused, ReadAgain, quoted, refused, warning
 from schemas.problems import Finding
@@ -24,6 +24,9 @@ from schemas.stored_datasets import ColumnKind
 
 MISSING = ("", "NA", "NaN", "null")
 BLOCK = 2**20
+_BLOCK_PER_COLUMN = 2**12
+_LARGEST_BLOCK = 2**24
+"""Wide tables are read in larger blocks, so that each column of a block has some rows."""
 _LONGEST_ROW = 2**25
 """Bytes of the largest block, and so of a row."""
 _READINGS = 5
@@ -42,15 +45,18 @@ class CsvReader:
         options = task.options
         self._dialect = Dialect(",", header=False, names=(), raw=())
         self._missing = list(MISSING if options.missing is None else options.missing)
-        head = CheckedText(self._plain(), self._where).read(HEAD_BYTES)
-        self._dialect = dialect_of(head, task.format, options, task.limits.columns)
+        self._dialect = dialect_of(self._plain().read(HEAD_BYTES), task.format, options, task.limits.columns)
+        CheckedText(self._plain(), self._where).read(
+            HEAD_BYTES
+        )  # a file that is no text has no names to complain about
+        check_names(self._dialect.names)
         self._types = {
             raw: pa.string()
             for name, raw in zip(self._dialect.names, self._dialect.raw, strict=True)
             if options.kinds.get(name) in _AS_TEXT
         }
         """Of the columns for which the first block's suggestion is not taken."""
-        self._block = BLOCK
+        self._block = min(max(BLOCK, len(self._dialect.names) * _BLOCK_PER_COLUMN), _LARGEST_BLOCK)
         self._times = 0
         self._narrowed = False
         self._ragged: Any = None
@@ -74,7 +80,9 @@ class CsvReader:
             }
         )
         fields = [pa.field(name, type_) for name, type_ in zip(dialect.names, opened.schema.types, strict=True)]
-        return Reading(fields, self._batches(opened, text), found, findings=list(self._mixed.values()))
+        reading = Reading(fields, iter(()), found)
+        reading.batches = self._noting(self._batches(opened, text), reading)
+        return reading
 
     def _plain(self) -> Readable:
         task = self._task
@@ -106,6 +114,19 @@ class CsvReader:
         except pa.ArrowInvalid as error:
             raise self._explained(error) from error
         return opened, text
+
+    def _noting(self, batches: Iterator[Any], reading: Reading) -> Iterator[Any]:
+        """The batches; a few values that keep a column from being numbers are noted by the first of them."""
+        for number, batch in enumerate(batches):
+            if number == 0:
+                for field, array in zip(reading.fields, batch.columns, strict=True):
+                    if pa.types.is_string(array.type) and field.name not in self._task.options.kinds | self._mixed:
+                        place = odd_one_out(array)
+                        if place is not None:
+                            said = f"the value {quoted(array[place].as_py())}"
+                            self._mixed[field.name] = _mixed(field.name, place + 1, said)
+                reading.findings += self._mixed.values()
+            yield batch
 
     def _batches(self, opened: Any, text: CheckedText) -> Iterator[Any]:
         last = None
@@ -224,6 +245,6 @@ class CsvReader:
 def _mixed(name: str, row: int, said: str) -> Finding:
     return warning(
         "column.mixed",
-        f"Column {quoted(name)} is read as text: it holds numbers at first, but row {row} has {said}.",
+        f"Column {quoted(name)} is read as text, although most of its values are others: row {row} has {said}.",
         "Correct the value, or list it in `missing` where it means that there is none.",
     )

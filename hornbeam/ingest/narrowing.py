@@ -12,6 +12,21 @@ _TYPES = (pa.int64(), pa.bool_(), pa.timestamp("us"), pa.timestamp("us", "UTC"),
 """From the narrowest on; what fits none of them stays text."""
 
 
+_NUMBER = r"^\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*$"
+_LOOKED_AT = 10_000
+_MOSTLY = 0.9
+
+
+def odd_one_out(text: Any) -> int | None:
+    """Where the first text stands that is no number, among texts that nearly all are; None where that is not so."""
+    text = text.slice(0, _LOOKED_AT)
+    numbers = pc.match_substring_regex(text, _NUMBER)
+    share = pc.mean(numbers.cast(pa.float64())).as_py()
+    if share is None or not _MOSTLY <= share < 1:
+        return None
+    return int(pc.index(numbers, value=False).as_py())
+
+
 class NarrowestTypes:
     """Looks at batches of text columns one after the other."""
 

@@ -27,9 +27,19 @@ def proposed_target(columns: Sequence[Column]) -> str | None:
     return next((column.name for column in reversed(columns) if _holds_classes(column)), None)
 
 
-def noticed(profile: TableProfile, columns: Sequence[Column], target: str | None) -> list[Finding]:
-    """What deserves a look."""
+def noticed(profile: TableProfile, columns: Sequence[Column], target: str | None, duplicates: int) -> list[Finding]:
+    """What deserves a look.
+
+    Args:
+        profile: As it was gathered.
+        columns: As they are told.
+        target: The proposed one: only there it matters that a class is rare.
+        duplicates: Rows that are the same as one before them.
+    """
     found = []
+    if duplicates:
+        message = f"{duplicates} rows are the same as one before them."
+        found.append(warning("rows.duplicate", message, "Make sure that the same row is not trained and validated on."))
     if profile.rows < FEW_ROWS:
         found.append(warning("rows.few", f"There are only {profile.rows} rows: too few to learn from."))
     found += _of_columns(

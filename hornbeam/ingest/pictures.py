@@ -10,6 +10,9 @@ from PIL import Image, UnidentifiedImageError
 
 from hornbeam.ingest.refusals import refused
 
+# Pillow's own limit is one for the whole process, and would be told before the size is known.
+Image.MAX_IMAGE_PIXELS = None
+
 FORMATS = ("JPEG", "PNG", "BMP", "GIF", "WEBP")
 SUFFIXES = frozenset({".jpg", ".jpeg", ".jpe", ".png", ".bmp", ".gif", ".webp"})
 _CHANNELS = {"1": 1, "L": 1, "I;16": 1, "I": 1, "LA": 2, "P": 3, "RGB": 3, "YCbCr": 3, "RGBA": 4, "CMYK": 4}
@@ -53,7 +56,7 @@ class PictureCheck:
                 f"{where} is not an image that can be read.",
                 "Use JPEG, PNG, BMP, GIF or WebP.",
             ) from error
-        except (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError) as error:
+        except (OSError, SyntaxError, ValueError, EOFError) as error:
             raise refused("image.damaged", f"{where} is cut off or damaged.", "Save the image again.") from error
         self._remember(mode)
 

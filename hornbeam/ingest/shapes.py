@@ -21,13 +21,16 @@ class NestedLists:
         """Of one array; None until one was seen."""
 
     def __call__(self, array: Any, first_row: int) -> Any:
-        """The arrays of some rows; raises FileRefused for one of another shape."""
+        """The arrays of some rows; raises FileRefused for one of another shape.
+
+        While there was none at all, the rows are of Arrow's type `null`.
+        """
         if pa.types.is_fixed_size_list(array.type) and self.shape and array.type.list_size == math.prod(self.shape):
             return array
         present = array.drop_null()
         if not len(present):
             if self.shape is None:
-                raise self._refused("has no arrays in its first rows, so that their shape is not known")
+                return pa.nulls(len(array))
             return pa.nulls(len(array), pa.list_(_number(array.type), math.prod(self.shape)))
         numbers, shape = self._flattened(present, array, first_row)
         if self.shape is None:

@@ -121,8 +121,19 @@ def _gathered(batches: Iterable[list[Any]]) -> Iterator[Any]:
 
 
 def _joined(pending: list[list[Any]]) -> Any:
-    columns = [pa.concat_arrays(arrays) for arrays in zip(*pending, strict=True)]
+    columns = [_joined_column(arrays) for arrays in zip(*pending, strict=True)]
     return pa.record_batch(columns, names=[str(number) for number in range(len(columns))])
+
+
+def _joined_column(arrays: Sequence[Any]) -> Any:
+    type_ = arrays[-1].type
+    if pa.types.is_null(type_):
+        raise refused(
+            "column.array_shape",
+            "A column of arrays has none in its first rows, so that their shape is not known.",
+            "Begin with rows that have one.",
+        )
+    return pa.concat_arrays([array if array.type == type_ else pa.nulls(len(array), type_) for array in arrays])
 
 
 class _HashingFile:

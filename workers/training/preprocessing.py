@@ -85,10 +85,9 @@ class Preprocessor:
         )
 
     def before(self, model: Any) -> Any:
-        """The trained model behind these layers, not compiled: it takes the columns by their names."""
-        given = list(self._outputs.values())
-        outputs = model(self._outputs if len(given) > 1 else given[0])
-        return keras.Model(self._inputs, outputs, name=f"{model.name}_of_columns")
+        """The trained model behind these layers, not compiled: it takes columns by their names, or the only one."""
+        outputs = model(_single(self._outputs))
+        return keras.Model(_single(self._inputs), outputs, name=f"{model.name}_of_columns")
 
     def _features(self, rows: Rows, room: Room) -> Any:
         columns = _by_name(rows.features, self._graph)
@@ -97,7 +96,7 @@ class Preprocessor:
             made = {name: self._made_anew(columns, name, shape) for name, shape in shapes.items()}
         else:
             made = self._made_once(columns, shapes, room)
-        return made if len(made) > 1 else next(iter(made.values()))
+        return _single(made)
 
     def _made_once(
         self, columns: Mapping[str, AnyColumn], shapes: Mapping[str, tuple[int, ...]], room: Room
@@ -129,6 +128,11 @@ def _by_name(features: Any, graph: Preprocessing) -> Mapping[str, AnyColumn]:
         return features
     (name,) = graph.feeds
     return {name: features}
+
+
+def _single(named: dict[str, Any]) -> Any:
+    """The only one by itself, several by their names."""
+    return named if len(named) > 1 else next(iter(named.values()))
 
 
 def _dtype(tensor: Any) -> str:
