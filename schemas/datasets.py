@@ -189,4 +189,9 @@ class DatasetSpec(Request):
         description="Layers that each column goes through before it goes into the model, fitted on the training rows "
         "and saved in the model; `auto`: what is usual for a column of its kind.",
     )
+    augment: Annotated[list[ComponentRef], Field(max_length=16)] = Field(
+        default_factory=list,
+        description="Layers that change what the model is trained on, and nothing else: `RandomFlip`, `GaussianNoise`. "
+        "They become the first layers of the model.",
+    )
     weights: ColumnName | None = Field(default=None, description="A column with each row's weight in the loss.")

@@ -6,7 +6,7 @@ planner's to find.
 """
 
 import secrets
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,6 +14,7 @@ from hornbeam.components.catalog import CatalogueIndex
 from hornbeam.errors import InvalidSpec
 from hornbeam.settings import Settings
 from hornbeam.specs import inputs, outputs, rules
+from hornbeam.specs.augmentation import take_augmentation
 from hornbeam.specs.components import ComponentChecker, Normalised
 from hornbeam.specs.data import Datasets, NoDatasets, add_facts, check_data, dataset_ids
 from hornbeam.specs.findings import Report
@@ -129,7 +130,8 @@ def _examine(
         settle_preprocessing(normalised, ModelChecker(catalogue, report, settings.max_dimension), report)
     rules.check_limits(spec, settings, report)
     checker = ModelChecker(catalogue, report, settings.max_dimension)
-    _check_components(normalised, checker, shape_at, report)
+    layers_at = take_augmentation(normalised, report)
+    _check_components(normalised, checker, (shape_at, layers_at), report)
     if not report.has_errors_in("/model", "/dataset"):
         inputs.settle_inputs(normalised["model"], normalised["dataset"], report)
     is_provable = not (report.has_errors and report.has_errors_in("/model", "/dataset", ""))
@@ -202,8 +204,17 @@ def _without_wiring(layer: Mapping[str, Any], *, first: bool) -> dict[str, Any]:
     return {name: value for name, value in layer.items() if name not in of_the_model}
 
 
-def _check_components(normalised: dict[str, Any], checker: ModelChecker, shape_at: str, report: Report) -> None:
-    """Check and normalise every component, in place."""
+def _check_components(
+    normalised: dict[str, Any], checker: ModelChecker, places: tuple[str, Sequence[str]], report: Report
+) -> None:
+    """Check and normalise every component, in place.
+
+    Args:
+        normalised: The spec.
+        checker: Checks them.
+        places: The pointers to the model's input shape, and to its layers.
+        report: Where findings go.
+    """
 
     def checked_list(kind: ComponentKind, items: list[Any], where: str) -> list[Normalised | None]:
         return [checker.check(kind, item, f"{where}/{index}") for index, item in enumerate(items)]
@@ -213,7 +224,7 @@ def _check_components(normalised: dict[str, Any], checker: ModelChecker, shape_a
         posted, lambda loss, where: checker.check(ComponentKind.LOSS, loss, where)
     )
     normalised["optimizer"] = checker.check(ComponentKind.OPTIMIZER, posted["optimizer"], "/optimizer")
-    model = checker.check_model(posted["model"], "/model", shape_at=shape_at)
+    model = checker.check_model(posted["model"], "/model", shape_at=places[0], layers_at=places[1])
     normalised["metrics"] = outputs.mapped_metrics(
         posted, lambda listed, where: checked_list(ComponentKind.METRIC, listed, where)
     )

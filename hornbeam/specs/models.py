@@ -37,7 +37,7 @@ class ModelChecker(ComponentChecker):
         """Where the layers of a translated model were posted, by their pointers in the normalised spec."""
 
     def check_model(
-        self, model: dict[str, Any], where: str, depth: int = 0, shape_at: str = ""
+        self, model: dict[str, Any], where: str, depth: int = 0, shape_at: str = "", layers_at: Sequence[str] = ()
     ) -> dict[str, Any] | None:
         """The normalised model, or None where it can't be read. Its wiring waits for `settle`.
 
@@ -46,13 +46,16 @@ class ModelChecker(ComponentChecker):
             where: Its pointer.
             depth: How deep it nests.
             shape_at: The pointer to its input shape, where that stands somewhere else.
+            layers_at: The pointers to its layers, where some of them do.
         """
         if "application" in model:
             checked = self._application(model, where, depth)
         elif "keras_json" in model:
             checked = self._translated(model["keras_json"], where, depth)
         else:
-            wheres = [f"{where}/layers/{index}" for index in range(len(model["layers"]))]
+            usual = [f"{where}/layers/{index}" for index in range(len(model["layers"]))]
+            wheres = list(layers_at) or usual
+            self.pointers.update(pair for pair in zip(usual, wheres, strict=True) if pair[0] != pair[1])
             check_sizes(model["input_shape"], self._max_dimension, shape_at or f"{where}/input_shape", self._report)
             for name, given in (model["inputs"] or {}).items():
                 there = f"{where}/inputs{pointer(name)}/shape"

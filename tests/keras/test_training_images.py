@@ -128,3 +128,36 @@ def test_images_of_one_size_need_no_preprocessing(tmp_path, table):
     features = load(checked.spec, Files(table, tmp_path)).train.features
     assert isinstance(features, Column)
     assert np.array_equal(features[np.array([5])][0], PICTURES[0][1].astype(np.float32))
+
+
+FLIPPED = [{"type": "RandomFlip", "mode": "horizontal"}, {"type": "RandomBrightness", "factor": 0.1}]
+POOLED = {"input_shape": [8, 8, 3], "layers": ["GlobalAveragePooling2D", {"type": "Dense", "units": 2}]}
+
+
+def test_augmentation_becomes_the_first_layers_of_the_model_and_acts_in_training_alone(train, table):
+    spec = examined(model=POOLED, augment=FLIPPED).spec
+    assert [layer["type"] for layer in spec["model"]["layers"]][:2] == ["RandomFlip", "RandomBrightness"]
+    assert spec["dataset"]["augment"] == []
+    plain, augmented = train(examined(model=POOLED).spec, tables=table), train(spec, tables=table)
+    assert plain.history[0]["loss"] != augmented.history[0]["loss"]
+    model = keras.saving.load_model(augmented.artifact("model.keras"))
+    pixels = PICTURES[0][1].astype(np.float32)[None]
+    assert np.array_equal(model.predict(pixels, verbose=0), model.predict(pixels, verbose=0))
+
+
+@pytest.mark.parametrize(
+    ("augment", "model", "error"),
+    [
+        (["Rescaling"], POOLED, ("/dataset/augment/0", "augment.not_random")),
+        ([{"type": "RandomFlip", "mode": "sideways"}], POOLED, ("/dataset/augment/0/mode", "parameter.value")),
+        (FLIPPED, {"application": "MobileNetV3Small"}, ("/dataset/augment", "augment.needs_layers")),
+    ],
+)
+def test_what_can_not_augment(augment, model, error):
+    assert error in errors(examined(model=model, augment=augment))
+
+
+def test_findings_about_layers_behind_augmentation_point_to_what_was_posted():
+    model = {**POOLED, "layers": [{"type": "Dense", "unts": 3}, *POOLED["layers"]]}
+    assert ("/model/layers/0/unts", "parameter.unknown") in errors(examined(model=model, augment=FLIPPED))
+    assert examined(model=POOLED, augment=FLIPPED).pointers["/model/layers/2"] == "/model/layers/0"

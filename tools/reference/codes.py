@@ -29,6 +29,8 @@ FINDINGS = {
     "activation.not_finite": "The activation, or its gradient, is not finite for ordinary numbers.",
     "activation.parameters": "The activation's parameters cannot be changed here.",
     "activation.wrong_shape": "The activation changes the shape.",
+    "augment.needs_layers": "Data can be augmented before a model of layers in order only.",
+    "augment.not_random": "A layer that acts when the model predicts, too.",
     "batch_size.larger_than_data": "A batch holds more rows than there are: an epoch is one step.",
     "body.too_large": "The body exceeds `HORNBEAM_MAX_BODY_BYTES`.",
     "callback.never_acts": "The callback waits for longer than the training lasts.",
