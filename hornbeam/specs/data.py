@@ -18,6 +18,8 @@ Dataset = Mapping[str, Any]
 
 WHERE = "/dataset"
 _MOST_LISTED = 15
+_MOST_DRAWN = 1_000_000_000
+"""Numbers of a synthetic dataset: 4 GB."""
 
 
 class Datasets(Protocol):
@@ -59,6 +61,7 @@ def dataset_ids(dataset: Dataset | None) -> list[str]:
 def check_data(normalised: dict[str, Any], report: Report) -> None:
     """Columns, labels, splits, class weights and batches of a spec whose dataset is known."""
     dataset = normalised["dataset"]
+    _check_synthetic(dataset["source"].get("synthetic"), report)
     facts = facts_of(dataset)
     if not _check_columns(dataset, facts, report):
         return
@@ -69,6 +72,13 @@ def check_data(normalised: dict[str, Any], report: Report) -> None:
     if batch_size > training_rows > 0:
         message = f"A batch is larger than the training data, which has {training_rows} rows: an epoch is one step."
         report.warning("/training/batch_size", "batch_size.larger_than_data", message)
+
+
+def _check_synthetic(synthetic: Mapping[str, Any] | None, report: Report) -> None:
+    numbers = 0 if synthetic is None else synthetic["rows"] * synthetic["columns"]
+    if numbers > _MOST_DRAWN:
+        message = f"At most {_MOST_DRAWN:,} numbers are drawn, not {numbers:,}."
+        report.error(f"{WHERE}/source/synthetic/rows", "dataset.too_large", message, "Ask for fewer rows or columns.")
 
 
 def _check_columns(dataset: Dataset, facts: DatasetFacts, report: Report) -> bool:

@@ -26,7 +26,7 @@ from workers.training.columns import AnyColumn, Array, Columns, Numbers, Windows
 from workers.training.failures import failure
 from workers.training.room import Files, Room
 from workers.training.splitting import Parts, split
-from workers.training.tables import BuiltinTable, Table
+from workers.training.tables import Table, builtin_table, synthetic_table
 
 Dataset = Mapping[str, Any]
 
@@ -148,7 +148,9 @@ def _open(part: Dataset, files: Files) -> Table:
     """The table that a normalised `dataset`, or one of its splits, names as its source."""
     facts, source = facts_of(part), part["source"]
     if "builtin" in source:
-        return BuiltinTable(BuiltinDataset(source["builtin"]), facts)
+        return builtin_table(BuiltinDataset(source["builtin"]), facts)
+    if "synthetic" in source:
+        return synthetic_table(source["synthetic"], facts)
     # Only now: Arrow starts threads, and the zygote that imported this module has none.
     from workers.training.arrow_tables import ArrowTable  # noqa: PLC0415
 
