@@ -5,11 +5,18 @@ Nothing reads them at import: the two `main.py` and the command line build a `Se
 """
 
 import os
+import re
 from pathlib import Path
 from typing import Annotated, Self
+from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+ANY_HOST = "*"
+_DATABASE = re.compile(r"(sqlite|postgres(ql)?)(\+\w+)?://.*", re.DOTALL)
+_RELATIVE_DATABASE = re.compile(r"(sqlite(?:\+\w+)?:///)(?![/?:]|file:|$)(.+)", re.DOTALL)
+_HOST = re.compile(r"[a-z0-9._-]+|\[[0-9a-f:.]+\]")
 
 
 class Settings(BaseSettings):
@@ -23,7 +30,8 @@ class Settings(BaseSettings):
     )
     database_url: SecretStr = Field(
         default=SecretStr(""),
-        description="SQLAlchemy URL: `sqlite:////path/hornbeam.db` or `postgresql+psycopg://user:password@host/name`.",
+        description="SQLAlchemy URL: `sqlite:////path/hornbeam.db` or `postgresql+psycopg://user:password@host/name`. "
+        "`sqlite:///hornbeam.db` lies in the directory where the process, or `hornbeam up`, is started.",
     )
     redis_url: SecretStr = Field(
         default=SecretStr("redis://127.0.0.1:6379/0"),
@@ -34,6 +42,11 @@ class Settings(BaseSettings):
     )
     s3_endpoint_url: str | None = Field(
         default=None, description="The address of an S3-compatible store that is not AWS."
+    )
+
+    allowed_hosts: Annotated[tuple[str, ...], NoDecode] = Field(
+        default=(ANY_HOST,),
+        description="Names and addresses under which the API answers, with a comma between them, or `*` for any.",
     )
 
     slots: int = Field(default=1, ge=1, le=256, description="Jobs that a worker trains at once.")
@@ -67,6 +80,9 @@ class Settings(BaseSettings):
         default=0, ge=0, description="Resident memory of a trainer; 0 shares the machine's."
     )
     max_file_bytes: int = Field(default=8 * 2**30, ge=1, description="The largest file that a trainer may write.")
+    cache_bytes: int = Field(
+        default=20 * 2**30, ge=0, description="What tables of datasets may take of a worker's disk between jobs."
+    )
     max_log_lines: int = Field(
         default=10_000, ge=1, description="Log lines kept per job; the rest is counted and dropped."
     )
@@ -86,6 +102,34 @@ class Settings(BaseSettings):
     )
     proof_seconds: float = Field(default=5.0, gt=0, description="How long a request waits for the planner.")
 
+    @field_validator("redis_url")
+    @classmethod
+    def _leads_to_redis(cls, url: SecretStr) -> SecretStr:
+        if not _is_redis(url.get_secret_value()):
+            raise ValueError("begins with redis://, rediss:// or unix:///, and a port or database in it is a number")
+        return url
+
+    @field_validator("database_url")
+    @classmethod
+    def _leads_to_a_database(cls, url: SecretStr) -> SecretStr:
+        if url.get_secret_value() and not _DATABASE.fullmatch(url.get_secret_value()):
+            raise ValueError("begins with sqlite:/// or postgresql+psycopg://")
+        return url
+
+    @field_validator("artifact_url")
+    @classmethod
+    def _leads_to_files(cls, url: str) -> str:
+        if "://" in url and not url.startswith(("file:///", "s3://")):
+            raise ValueError("begins with file:/// or s3://, or is a directory")
+        return url
+
+    @field_validator("database_url")
+    @classmethod
+    def _relative_to_here(cls, url: SecretStr) -> SecretStr:
+        # As with the files of components: not to wherever a process runs that is told of it.
+        found = _RELATIVE_DATABASE.fullmatch(url.get_secret_value())
+        return SecretStr(f"{found[1]}{Path.cwd()}/{found[2]}") if found else url
+
     @field_validator("component_files", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
@@ -97,6 +141,19 @@ class Settings(BaseSettings):
         # The processes of one installation need not run where it was set up.
         return tuple(file.absolute() for file in files)
 
+    @field_validator("allowed_hosts", mode="before")
+    @classmethod
+    def _split_hosts(cls, value: object) -> object:
+        return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+
+    @field_validator("allowed_hosts")
+    @classmethod
+    def _as_requests_name_them(cls, hosts: tuple[str, ...]) -> tuple[str, ...]:
+        named = tuple(f"[{host}]" if host.count(":") > 1 and host[0] != "[" else host for host in map(str.lower, hosts))
+        if not named or not all(host == ANY_HOST or _HOST.fullmatch(host) for host in named):
+            raise ValueError("each is a name or an address, without a port; * is any")
+        return named
+
     @model_validator(mode="after")
     def _default_to_the_data_directory(self) -> Self:
         directory = self.data_dir.absolute()
@@ -107,3 +164,15 @@ class Settings(BaseSettings):
         if self.heartbeat_seconds * 2 > self.lease_seconds:
             raise ValueError("HORNBEAM_LEASE_SECONDS must be at least twice HORNBEAM_HEARTBEAT_SECONDS")
         return self
+
+
+def _is_redis(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        _ = parts.port
+    except ValueError:
+        return False
+    if parts.scheme == "unix":
+        return bool(parts.path)
+    database = parts.path.strip("/")
+    return parts.scheme in ("redis", "rediss") and (not database or database.isdecimal())

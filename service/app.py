@@ -1,6 +1,6 @@
 """The application, built around parts that somebody else has opened or knows how to open."""
 
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Collection, Iterator
 from contextlib import AbstractAsyncContextManager, ExitStack, asynccontextmanager, closing, contextmanager
 from datetime import timedelta
 from typing import Any
@@ -9,12 +9,14 @@ from fastapi import FastAPI
 from starlette.types import ASGIApp
 
 import hornbeam
+from hornbeam.settings import ANY_HOST
 from service import routes
 from service.catalogues import Catalogues
 from service.datasets import Datasets
 from service.dependencies import Service, State
 from service.documentation import document
 from service.fleet import Fleet
+from service.guard import Guarded
 from service.headers import Secured
 from service.housekeeping import Housekeeping
 from service.ingesting import Ingests
@@ -22,6 +24,7 @@ from service.instruments import Instruments, Measured, RecordCollector
 from service.parts import Parts
 from service.problems import add_handlers
 from service.recording import Recorder
+from service.routing import heads
 from service.stopping import Stopping
 from service.submission import Submissions
 from service.threads import Threads
@@ -41,16 +44,19 @@ class Application(FastAPI):
 
     Args:
         instruments: Where requests are counted.
+        allowed_hosts: Under which names it answers.
         options: FastAPI's own.
     """
 
-    def __init__(self, instruments: Instruments, **options: Any) -> None:
+    def __init__(self, instruments: Instruments, allowed_hosts: Collection[str], **options: Any) -> None:
         super().__init__(**options)
         self.instruments = instruments
+        self._allowed_hosts = allowed_hosts
 
     def build_middleware_stack(self) -> ASGIApp:
         """Ours around FastAPI's, whose outermost layer answers what nobody expected: that is to be counted as well."""
-        return Measured(Secured(super().build_middleware_stack()), self.instruments)
+        guarded = Guarded(super().build_middleware_stack(), self._allowed_hosts)
+        return Measured(Secured(guarded), self.instruments)
 
     def openapi(self) -> dict[str, Any]:
         """The document, written when it is first asked for."""
@@ -59,7 +65,7 @@ class Application(FastAPI):
         return self.openapi_schema
 
 
-def build_app(open_parts: OpenParts) -> FastAPI:
+def build_app(open_parts: OpenParts, *, allowed_hosts: Collection[str] = (ANY_HOST,)) -> FastAPI:
     """The application. Its lifespan opens the parts when the server starts, and closes them when it stops."""
     instruments = Instruments()
 
@@ -72,9 +78,18 @@ def build_app(open_parts: OpenParts) -> FastAPI:
                 finally:
                     await service.uploads.aclose()
 
-    app = Application(instruments, title="Hornbeam", version=hornbeam.__version__, lifespan=lifespan)
+    app = Application(
+        instruments,
+        allowed_hosts,
+        title="Hornbeam",
+        version=hornbeam.__version__,
+        lifespan=lifespan,
+        # A redirect would be to an address that the client made up: its own `Host`.
+        redirect_slashes=False,
+    )
     # Flat, not included: matched once on the way to the handler, and named by their whole path.
-    app.router.routes.extend(route for resource in routes.ALL for route in resource.routes)
+    flat = [route for resource in routes.ALL for route in resource.routes]
+    app.router.routes.extend([*flat, *heads(flat)])
     add_handlers(app)
     return app
 

@@ -27,6 +27,10 @@ Trains Keras models. Post a job spec (architecture, loss, optimizer, dataset), w
 
 Errors are `application/problem+json` (RFC 9457), with every finding about a spec at once. Lists are pages: ask for the
 next one with `after=` and what stood in `next`. Times are RFC 3339 in UTC. Later versions may add fields to answers.
+Every GET has a HEAD, which stands here for downloads only.
+
+What changes something is refused with a 403 when a page of another site asks for it, and everything with a 421 under a
+name that the service does not go by.
 """
 
 TAGS = [

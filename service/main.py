@@ -12,7 +12,8 @@ from service.parts import open_parts
 
 def create_app() -> FastAPI:
     """The application, as the `HORNBEAM_*` variables set it up."""
-    app = build_app(partial(open_parts, settings_or_exit()))
+    settings = settings_or_exit()
+    app = build_app(partial(open_parts, settings), allowed_hosts=settings.allowed_hosts)
     # What is loaded by now lives as long as the process. Not looking through it for garbage makes a sixth of the speed.
     gc.freeze()
     return app

@@ -60,6 +60,7 @@ RETRY_SECONDS: Mapping[type[errors.HornbeamError], float] = {
 
 CODE_OF: Mapping[int, str] = {
     400: "request.malformed",
+    403: "request.cross_site",
     404: "path.not_found",
     405: "method.not_allowed",
     406: "media_type.not_acceptable",
@@ -67,6 +68,7 @@ CODE_OF: Mapping[int, str] = {
     413: "body.too_large",
     415: "media_type.unsupported",
     416: "range.not_satisfiable",
+    421: "request.misdirected",
     422: "parameter.invalid",
     503: "unavailable",
 }

@@ -11,14 +11,17 @@ from functools import partial
 from http import HTTPStatus
 
 from hornbeam.components.catalog import CatalogueIndex
-from hornbeam.errors import InvalidSpec, StoreUnavailable
+from hornbeam.datasets.facts import without_facts
+from hornbeam.errors import DatasetNotFound, InvalidSpec, StoreUnavailable
 from hornbeam.jobs.identifiers import new_job_id
 from hornbeam.jobs.record import NewJob
 from hornbeam.queue.base import ProofAnswer
 from hornbeam.specs.checking import Checked, examine_body
+from hornbeam.specs.data import dataset_ids
 from hornbeam.specs.remembered import Memory
 from hornbeam.specs.requirements import needed_components
 from hornbeam.storage.base import StoredAnswer
+from hornbeam.storage.dataset_facts import RecordedFacts
 from schemas.jobs import Proof
 from schemas.problems import Finding, Severity
 from service.catalogues import Catalogues
@@ -34,6 +37,14 @@ _SMALL = 16_384
 """Bodies up to this size are checked in a millisecond or two, for which a thread is not worth its hop."""
 _ABANDONED_SECONDS = 55.0
 """What a request may take at most beside the proof; a key reserved for longer belongs to one that died."""
+_STORED = b'"ds_'
+"""Begins the id of a dataset, for which the database has to be asked."""
+_GONE = Finding(
+    pointer="/dataset",
+    code="dataset.not_found",
+    message="A dataset that the spec names has just been deleted.",
+    suggestion="GET /v1/datasets lists those that there are.",
+)
 REPLAYED = "Idempotent-Replayed"
 
 _log = logging.getLogger(__name__)
@@ -61,6 +72,7 @@ class Submissions:
         self._views = views
         self._recorder = recorder
         self._memory = Memory()
+        self._datasets = RecordedFacts(parts.store)
         self._proofs = Proofs(parts.planner, timeout=parts.settings.proof_seconds)
 
     async def submit(self, body: bytes, key: str | None = None) -> Answer:
@@ -90,7 +102,7 @@ class Submissions:
         return Proof(
             valid=True,
             proven=answer is not None,
-            spec=begun.checked.spec,
+            spec=without_facts(begun.checked.spec),
             plan=answer.plan if answer else None,
             findings=findings,
         )
@@ -99,7 +111,10 @@ class Submissions:
         begun, catalogue = await self._check(body)
         _, findings = await self._proven(begun)
         job = _new_job(begun.checked, tuple(findings), needed_components(begun.question, catalogue))
-        record, queue = await (self._recorder.record_with_key(job, key) if key else self._recorder.record(job))
+        try:
+            record, queue = await (self._recorder.record_with_key(job, key) if key else self._recorder.record(job))
+        except DatasetNotFound:
+            raise InvalidSpec([_GONE]) from None
         body = to_job(record, queue=queue).model_dump_json().encode()
         return Answer(HTTPStatus.ACCEPTED, body, {"Location": job_path(record.id), "Retry-After": "1"})
 
@@ -142,7 +157,9 @@ class Submissions:
         self, catalogue: CatalogueIndex, body: bytes, needs_dataset: bool
     ) -> tuple[Checked, CatalogueIndex]:
         examine = partial(examine_body, body, catalogue, self._settings, needs_dataset=needs_dataset)
-        return (examine(memory=self._memory) if len(body) <= _SMALL else await self._threads.run(examine)), catalogue
+        if len(body) <= _SMALL and _STORED not in body:
+            return examine(memory=self._memory), catalogue
+        return await self._threads.run(examine, datasets=self._datasets), catalogue
 
     async def _replay(self, first: StoredAnswer) -> Answer:
         if first.body is not None:
@@ -166,7 +183,7 @@ class Submissions:
 
 
 def _new_job(checked: Checked, findings: tuple[Finding, ...], components: tuple[str, ...]) -> NewJob:
-    spec = checked.spec
+    spec = without_facts(checked.spec)
     return NewJob(
         id=new_job_id(),
         spec=spec,
@@ -177,4 +194,5 @@ def _new_job(checked: Checked, findings: tuple[Finding, ...], components: tuple[
         priority=spec["priority"],
         needs_gpu=spec["resources"]["gpu"],
         needs_components=components,
+        datasets=tuple(dataset_ids(spec["dataset"])),
     )

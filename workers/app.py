@@ -1,5 +1,6 @@
 """A Celery application with a `Host` behind it that starts, drains and stops with the Celery worker."""
 
+import os
 from typing import Any
 
 from celery import Celery, bootsteps
@@ -27,7 +28,8 @@ def make_worker(settings: Settings, *, entry: str = "workers.warm") -> Celery:
 
 
 def _stop_celery() -> None:
-    state.should_stop = 1
+    # Celery exits with it. Starting again would not help: the same as for a setting that is not valid.
+    state.should_stop = os.EX_CONFIG
 
 
 def _step_of(host: Host) -> type[bootsteps.StartStopStep]:

@@ -29,6 +29,7 @@ from workers.proving import conclusive, prove
 from workers.reconciler import Reconciler
 from workers.slots import Slots
 from workers.supervisor import supervise
+from workers.table_cache import TableCache
 from workers.workdirs import WorkDirs
 from workers.zygote_launcher import ZygoteLauncher
 
@@ -183,13 +184,15 @@ class Host:
         """The parts around a store, which is closed again when one of the others can't be opened."""
         with ExitStack() as opened:
             opened.callback(store.close)
+            data_dir, artifacts = self._settings.data_dir, open_artifacts(self._settings)
             parts = Parts(
                 settings=self._settings,
                 store=store,
-                artifacts=open_artifacts(self._settings),
+                artifacts=artifacts,
                 live=RedisLive(self._settings),
                 launcher=self._launcher,
-                workdirs=WorkDirs(self._settings.data_dir / "work", self.worker_id),
+                workdirs=WorkDirs(data_dir / "work", self.worker_id),
+                tables=TableCache(data_dir / "cache" / "tables", artifacts, max_bytes=self._settings.cache_bytes),
             )
             opened.pop_all()
         return parts

@@ -37,10 +37,16 @@ class StartingPoint(_Message):
     """A file in `workdir`."""
     checkpoint: str
     """Its id."""
+    sha256: str
+    """Of the file as it was stored."""
     epoch: int
     job_id: str
     model: dict[str, Any]
     """That job's model, normalised: what the file's weights belong to."""
+
+    def origin(self) -> dict[str, Any]:
+        """What is remembered of it when the training is over: which file of which job it was."""
+        return self.model_dump(include={"job_id", "checkpoint", "epoch", "sha256"})
 
 
 class TrainerRequest(_Message):
@@ -59,6 +65,10 @@ class TrainerRequest(_Message):
     threads: int = 0
     """CPU threads for one operation; 0 lets the backend decide."""
     max_file_bytes: int
+    tables: dict[str, str] = Field(default_factory=dict)
+    """The Arrow file of each dataset that a client brought, by its id."""
+    memory_bytes: int = 0
+    """What the trainer may hold; 0: as much as there is."""
 
 
 class PlanRequest(_Message):

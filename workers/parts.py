@@ -7,6 +7,7 @@ from hornbeam.settings import Settings
 from hornbeam.storage.artifacts import ArtifactStore
 from hornbeam.storage.base import Store
 from workers.launcher import Launcher
+from workers.table_cache import TableCache
 from workers.workdirs import WorkDirs
 
 
@@ -20,3 +21,4 @@ class Parts:
     live: Live
     launcher: Launcher
     workdirs: WorkDirs
+    tables: TableCache

@@ -4,6 +4,9 @@ Or to begin with, where a job takes its first weights from another: that is fetc
 attempt, and whoever deletes it before then ends the job.
 """
 
+from collections.abc import Mapping
+from typing import Any
+
 from hornbeam.errors import ArtifactNotFound, CheckpointNotFound, JobNotFound
 from hornbeam.jobs.record import CheckpointRecord
 from hornbeam.queue.base import UNPROVEN
@@ -23,15 +26,19 @@ class CannotBegin(Exception):
         super().__init__(error.message)
 
 
-def first_error(context: AttemptContext) -> JobError | None:
+def first_error(context: AttemptContext, spec: Mapping[str, Any]) -> JobError | None:
     """Prove a job that was accepted unproven. Records the warnings, and returns the error that fails it, if any.
 
     Raises LaunchFailed.
+
+    Args:
+        context: The attempt.
+        spec: The job's, with the facts about its datasets.
     """
     job = context.claim.job
     if job.attempt > 1 or all(finding.code != UNPROVEN for finding in job.findings):
         return None
-    answer = prove(job.spec, context.parts.launcher, context.parts.settings, context.workdir)
+    answer = prove(spec, context.parts.launcher, context.parts.settings, context.workdir)
     findings = answer.findings if answer else []
     for finding in findings:
         if finding.severity is not Severity.ERROR:
@@ -74,7 +81,12 @@ def starting_point(context: AttemptContext) -> StartingPoint | None:
     except (CheckpointNotFound, JobNotFound, ArtifactNotFound) as error:
         raise CannotBegin(_checkpoint_gone(wanted["checkpoint"])) from error
     return StartingPoint(
-        path=str(path), checkpoint=checkpoint.id, epoch=checkpoint.epoch, job_id=checkpoint.job_id, model=model
+        path=str(path),
+        checkpoint=checkpoint.id,
+        sha256=checkpoint.sha256,
+        epoch=checkpoint.epoch,
+        job_id=checkpoint.job_id,
+        model=model,
     )
 
 

@@ -14,11 +14,12 @@ from hornbeam.jobs.record import Claim
 from schemas.jobs import JobStatus
 from workers.attempt import AttemptContext
 from workers.attempt_log import store_log
+from workers.brought_data import BroughtData, bring_data
 from workers.draining import Draining
 from workers.joblog import JobLog, Line
 from workers.launcher import Child, LaunchFailed
 from workers.lease import Lease
-from workers.limits import out_of_memory_kills
+from workers.limits import memory_limit, out_of_memory_kills
 from workers.messages import TrainerRequest
 from workers.parts import Parts
 from workers.preparation import CannotBegin, first_error, resume_point, starting_point
@@ -95,10 +96,11 @@ class Supervisor:
     def _attempt(self) -> Ending:
         self._parts.live.announce(self._context.job_id)
         try:
-            error = first_error(self._context)
+            data = bring_data(self._context)
+            error = first_error(self._context, data.spec)
             if error is not None:
                 return failed(error)
-            request = self._request()
+            request = self._request(data)
             if self._context.draining.is_on:
                 return GiveBack(StopReason.DRAINED.value)
             child = self._parts.launcher.launch("run", request, self._context.workdir)
@@ -113,19 +115,21 @@ class Supervisor:
         with closing(child):
             return self._watch(child)
 
-    def _request(self) -> TrainerRequest:
+    def _request(self, data: BroughtData) -> TrainerRequest:
         context = self._context
         resume = resume_point(context)
         return TrainerRequest(
             job_id=context.job_id,
             attempt=context.attempt.number,
-            spec=context.claim.job.spec,
+            spec=data.spec,
             workdir=str(context.workdir),
             resume=resume,
             start=starting_point(context) if resume is None else None,
             cuda_visible_devices=context.slot.cuda_visible_devices,
             threads=context.slot.threads,
             max_file_bytes=self._parts.settings.max_file_bytes,
+            tables=data.tables,
+            memory_bytes=memory_limit(self._parts.settings, self._parts.settings.slots),
         )
 
     def _watch(self, child: Child) -> Ending:

@@ -15,8 +15,6 @@ from hornbeam.embedded.stack import Address, Stack
 from hornbeam.environment import read_settings
 from hornbeam.settings import Settings
 
-_LOOPBACK = ("127.", "localhost", "::1")
-
 
 def serve(console: Console, given: Mapping[str, Any], address: Address) -> None:
     """Run the stack until a signal ends it. Raises InstallationError and its kind.
@@ -29,7 +27,7 @@ def serve(console: Console, given: Mapping[str, Any], address: Address) -> None:
     settings = read_settings(**given)
     stop = threading.Event()
     stack = Stack(settings, address, Announcer(console, settings))
-    if not address.host.startswith(_LOOPBACK):
+    if not address.is_loopback:
         console.print(f"warning: anybody who reaches {address.host} can train and read jobs here.", style="yellow")
     with stopped_by_signals(stop, stack, console):
         stack.run(stop)

@@ -43,6 +43,8 @@ def locked(directory: Path) -> Iterator[None]:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
             raise _in_use(directory) from error
+        # Of one that was killed: it would be taken for ours until we have written our own.
+        remove_note(directory)
         yield
     finally:
         os.close(handle)

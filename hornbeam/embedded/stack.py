@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from ipaddress import ip_address
 from pathlib import Path
 
 import httpx
@@ -22,6 +23,7 @@ from hornbeam.embedded.supervisor import Observer, Supervisor
 from hornbeam.errors import InstallationError, PortInUse
 from hornbeam.settings import Settings
 
+LOOPBACK_NAMES = ("localhost", "127.0.0.1", "[::1]")
 LOOK_SECONDS = 0.2
 API_STOP_SECONDS = 6.0
 REDIS_STOP_SECONDS = 5.0
@@ -35,6 +37,14 @@ class Address:
 
     host: str = "127.0.0.1"
     port: int = 8000
+
+    @property
+    def is_loopback(self) -> bool:
+        """Whether nobody but this machine reaches it."""
+        try:
+            return ip_address(self.host).is_loopback
+        except ValueError:
+            return self.host.lower() == "localhost"
 
 
 class Stack:
@@ -112,11 +122,14 @@ class Stack:
     def _environment(self, redis: EmbeddedRedis | None) -> dict[str, str]:
         ours = {
             "HORNBEAM_DATA_DIR": str(self.data_dir),
+            "HORNBEAM_DATABASE_URL": self._settings.database_url.get_secret_value(),
             "HORNBEAM_SLOTS": str(self._settings.slots),
             "PYTHONUNBUFFERED": "1",
         }
         if redis:
             ours["HORNBEAM_REDIS_URL"] = redis.url
+        if self._address.is_loopback and "allowed_hosts" not in self._settings.model_fields_set:
+            ours["HORNBEAM_ALLOWED_HOSTS"] = ",".join((*LOOPBACK_NAMES, self._address.host))
         # The parts run in another directory than the one that a relative path was meant for.
         if self._settings.component_files:
             ours["HORNBEAM_COMPONENT_FILES"] = os.pathsep.join(map(str, self._settings.component_files))

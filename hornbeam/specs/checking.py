@@ -15,10 +15,20 @@ from hornbeam.errors import InvalidSpec
 from hornbeam.settings import Settings
 from hornbeam.specs import inputs, outputs, rules
 from hornbeam.specs.components import ComponentChecker, Normalised
+from hornbeam.specs.data import Datasets, NoDatasets, add_facts, check_data, dataset_ids
 from hornbeam.specs.findings import Report
 from hornbeam.specs.models import WIRING, ModelChecker
-from hornbeam.specs.monitors import check_monitor, default_monitor, direction, log_keys, settle_metric_names
+from hornbeam.specs.monitors import (
+    check_direction,
+    check_log_names,
+    check_monitor,
+    default_monitor,
+    direction,
+    log_keys,
+    settle_metric_names,
+)
 from hornbeam.specs.parsing import read
+from hornbeam.specs.preprocessing import settle_preprocessing
 from hornbeam.specs.remembered import Memory, Remembered, key_of, packed, unpacked
 from schemas.catalog import ComponentKind
 from schemas.problems import Finding, Severity
@@ -60,6 +70,7 @@ def examine_body(
     settings: Settings,
     *,
     needs_dataset: bool = True,
+    datasets: Datasets | None = None,
     memory: Memory | None = None,
 ) -> Checked:
     """The spec in a request's body, with errors too. Raises InvalidSpec where it has not even the shape of a spec.
@@ -69,6 +80,7 @@ def examine_body(
         catalogue: What there is.
         settings: What this installation allows.
         needs_dataset: Whether a spec without one is refused.
+        datasets: What clients have brought; nothing where it is left out.
         memory: Of earlier examinations under the same settings.
     """
     document, spec, report = read(body, settings)
@@ -80,12 +92,13 @@ def examine_body(
         for kind, value, where in _components_in(document):
             checker.check(kind, value, where)
         raise InvalidSpec(report.findings)
-    key = None if memory is None or report.findings else key_of(document, catalogue.digest)
+    is_pure = memory is not None and not report.findings and not _names_stored_data(spec)
+    key = key_of(document, catalogue.digest) if is_pure else None
     known = memory.find(key) if memory is not None and key is not None else None
     if known is not None:
         checked = _renewed(known, spec)
     else:
-        checked = _examine(spec, report, catalogue, settings)
+        checked = _examine(spec, report, catalogue, settings, datasets or NoDatasets())
         if memory is not None and key is not None and not checked.has_errors:
             memory.keep(key, Remembered(packed(checked.spec), checked.findings, checked.pointers))
     _fill_in(checked.spec, settings)
@@ -100,23 +113,23 @@ def _renewed(known: Remembered, spec: JobSpec) -> Checked:
     return Checked(renewed, known.findings, pointers=known.pointers)
 
 
-def check(spec: JobSpec, catalogue: CatalogueIndex, settings: Settings) -> Checked:
-    """The checked form of a spec that has the right shape. Raises InvalidSpec with all findings."""
-    posted = spec.model_dump(mode="json", exclude_unset=True)
-    checked = _examine(spec, Report(posted), catalogue, settings)
-    _fill_in(checked.spec, settings)
-    if checked.has_errors:
-        raise InvalidSpec(checked.findings)
-    return checked
+def _names_stored_data(spec: JobSpec) -> bool:
+    """Whether a spec means something else when somebody's dataset changes."""
+    return spec.dataset is not None and bool(dataset_ids(spec.dataset.model_dump()))
 
 
-def _examine(spec: JobSpec, report: Report, catalogue: CatalogueIndex, settings: Settings) -> Checked:
+def _examine(
+    spec: JobSpec, report: Report, catalogue: CatalogueIndex, settings: Settings, datasets: Datasets
+) -> Checked:
     """The checked spec, before its seeds are drawn."""
     normalised = spec.model_dump(mode="json")
-    _check_dataset(spec, normalised["model"], report)
+    shape_at = _check_dataset(normalised, datasets, report)
+    if normalised["dataset"] is not None and not report.has_errors_in("/dataset"):
+        # By a checker of their own: they are no part of the model, and named apart from it.
+        settle_preprocessing(normalised, ModelChecker(catalogue, report, settings.max_dimension), report)
     rules.check_limits(spec, settings, report)
     checker = ModelChecker(catalogue, report, settings.max_dimension)
-    _check_components(normalised, checker, report)
+    _check_components(normalised, checker, shape_at, report)
     if not report.has_errors_in("/model", "/dataset"):
         inputs.settle_inputs(normalised["model"], normalised["dataset"], report)
     is_provable = not (report.has_errors and report.has_errors_in("/model", "/dataset", ""))
@@ -141,13 +154,17 @@ def _leave_out_errors(normalised: dict[str, Any], report: Report) -> None:
     ]
 
 
-def _check_dataset(spec: JobSpec, model: dict[str, Any], report: Report) -> None:
-    where = inputs.take_input_shape(model, report) if "layers" in model else "/model/input_shape"
-    if spec.dataset is not None:
-        rules.check_data(spec, spec.dataset, report)
-        rules.check_columns(spec.dataset, report)
-        if model.get("inputs") is None:
-            inputs.check_input_shape(model.get("input_shape"), spec.dataset, where, report)
+def _check_dataset(normalised: dict[str, Any], datasets: Datasets, report: Report) -> str:
+    """Check the data, and where the model says its input shape, that they agree on it. Returns the pointer to that."""
+    model, dataset = normalised["model"], normalised["dataset"]
+    is_of_layers = "layers" in model and "application" not in model
+    where = inputs.take_input_shape(model, report) if is_of_layers else "/model/input_shape"
+    if dataset is None or not add_facts(dataset, datasets, report):
+        return where
+    check_data(normalised, report)
+    if not (is_of_layers and model["inputs"]) and not report.has_errors_in("/dataset"):
+        inputs.check_input_shape(model.get("input_shape"), dataset, where, report)
+    return where
 
 
 def _components_in(document: Mapping[str, Any]) -> Iterator[tuple[ComponentKind, Any, str]]:
@@ -185,7 +202,7 @@ def _without_wiring(layer: Mapping[str, Any], *, first: bool) -> dict[str, Any]:
     return {name: value for name, value in layer.items() if name not in of_the_model}
 
 
-def _check_components(normalised: dict[str, Any], checker: ModelChecker, report: Report) -> None:
+def _check_components(normalised: dict[str, Any], checker: ModelChecker, shape_at: str, report: Report) -> None:
     """Check and normalise every component, in place."""
 
     def checked_list(kind: ComponentKind, items: list[Any], where: str) -> list[Normalised | None]:
@@ -196,7 +213,7 @@ def _check_components(normalised: dict[str, Any], checker: ModelChecker, report:
         posted, lambda loss, where: checker.check(ComponentKind.LOSS, loss, where)
     )
     normalised["optimizer"] = checker.check(ComponentKind.OPTIMIZER, posted["optimizer"], "/optimizer")
-    model = checker.check_model(posted["model"], "/model")
+    model = checker.check_model(posted["model"], "/model", shape_at=shape_at)
     normalised["metrics"] = outputs.mapped_metrics(
         posted, lambda listed, where: checked_list(ComponentKind.METRIC, listed, where)
     )
@@ -207,6 +224,7 @@ def _check_components(normalised: dict[str, Any], checker: ModelChecker, report:
         outputs.settle_outputs(normalised, report)
     if normalised["optimizer"] is not None:
         rules.check_optimizer(normalised["optimizer"], "/optimizer", report)
+        rules.check_plateaus(normalised["callbacks"], normalised["optimizer"], report)
     _check_watching(normalised, posted, report)
 
 
@@ -218,6 +236,7 @@ def _check_watching(normalised: dict[str, Any], posted: Mapping[str, Any], repor
     given = [listed for _, _, listed in outputs.metric_lists(posted)]
     for (where, _, listed), listed_as_posted in zip(outputs.metric_lists(normalised), given, strict=False):
         settle_metric_names(listed, listed_as_posted, where, report)
+    check_log_names(normalised, report)
     rules.check_callbacks(normalised["callbacks"], normalised["training"]["epochs"], report)
     _settle_monitors(normalised, report)
 
@@ -239,6 +258,7 @@ def _settle_monitors(normalised: dict[str, Any], report: Report) -> None:
         if isinstance(watcher["monitor"], str):
             check_monitor(name, watcher["monitor"], keys, f"{where}/monitor", report)
             if watcher.get("mode") == "auto":
+                check_direction(name, watcher["monitor"], normalised, f"{where}/mode", report)
                 watcher["mode"] = direction(watcher["monitor"], normalised)
 
 
@@ -249,5 +269,7 @@ def _fill_in(normalised: dict[str, Any], settings: Settings) -> None:
         training["seed"] = secrets.randbelow(_SEEDS)
     if training["max_seconds"] is None:
         training["max_seconds"] = settings.max_job_seconds
-    if dataset is not None and dataset["validation"] is not None and dataset["validation"]["seed"] is None:
-        dataset["validation"]["seed"] = training["seed"]
+    for part in ("validation", "test") if dataset is not None else ():
+        split = dataset[part]
+        if split is not None and "fraction" in split and split["seed"] is None:
+            split["seed"] = training["seed"]

@@ -50,8 +50,6 @@ def open_artifacts(settings: Settings) -> ArtifactStore:
     if url.startswith("s3://"):
         staging = settings.data_dir.absolute() / "incoming"
         return _open_bucket(url.removeprefix("s3://").strip("/"), settings.s3_endpoint_url, staging)
-    if "://" in url and not url.startswith("file:///"):
-        raise SettingsInvalid("HORNBEAM_ARTIFACT_URL must be a directory, file:///path or s3://bucket/prefix")
     return DirectoryArtifacts(Path(url.removeprefix("file://")).absolute())
 
 

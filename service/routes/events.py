@@ -83,6 +83,8 @@ async def list_events(
     if log.is_drained and last_event_id is not None:
         # Whoever reads this in a browser would come back for ever; with this status it does not.
         return Response(status_code=HTTPStatus.NO_CONTENT, media_type=_SSE)
+    if request.method == "HEAD":
+        return Response(headers=_HEADERS, media_type=_SSE)
     return _ClosedStream(EventStream(log, here.parts.watch, here.stopping).chunks())
 
 

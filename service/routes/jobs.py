@@ -76,7 +76,7 @@ async def get_job(request: Request, job_id: JobId, wait: Wait = None) -> Respons
             "description": "What `validate_only` found: the normalised spec, and the plan of the model.",
             "content": {JSON: {"example": PROOF}},
         },
-        **problems(400, 413, 415, 422, InvalidSpec, KeyReused, KeyInFlight, StoreUnavailable),
+        **problems(400, 403, 413, 415, 422, InvalidSpec, KeyReused, KeyInFlight, StoreUnavailable),
     },
     openapi_extra={
         "requestBody": {
@@ -146,7 +146,10 @@ async def list_jobs(
 @routes.post(
     "/{job_id}/cancel",
     response_model=Job,
-    responses={**answer("The job, cancelled or about to be.", example=JOB), **problems(JobNotFound, TransitionRefused)},
+    responses={
+        **answer("The job, cancelled or about to be.", example=JOB),
+        **problems(403, JobNotFound, TransitionRefused),
+    },
     summary="Cancel a job",
 )
 async def cancel_job(here: Here, job_id: JobId) -> Response:
@@ -165,7 +168,7 @@ async def cancel_job(here: Here, job_id: JobId) -> Response:
     response_class=Response,
     responses={
         204: {"description": "The job is forgotten, with its files."},
-        **problems(JobNotFound, JobNotOver, StoreUnavailable, ArtifactStoreUnavailable),
+        **problems(403, JobNotFound, JobNotOver, StoreUnavailable, ArtifactStoreUnavailable),
     },
     summary="Delete a job",
 )

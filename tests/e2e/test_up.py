@@ -1,10 +1,12 @@
 """`hornbeam up`: one at a time, keeps its parts alive, and leaves no process behind, however it ends."""
 
+import itertools
 import os
 import signal
 import socket
 import subprocess
 
+import httpx
 import pytest
 
 from hornbeam.client import Hornbeam
@@ -24,6 +26,7 @@ ENDLESS = {
     "training": {"epochs": 100_000},
     "checkpoints": {"every_epochs": 100_000},
 }
+_UNITS = itertools.count(1)
 
 
 def _up(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -33,6 +36,13 @@ def _up(*arguments: str) -> subprocess.CompletedProcess[str]:
     )  # fmt: skip
 
 
+def _is_proven(stack: RunningStack) -> bool:
+    """Whether a planner answers in time, to a model that no answer is remembered of."""
+    hidden = {"type": "Dense", "units": next(_UNITS)}
+    model = {"layers": [hidden, *ENDLESS["model"]["layers"]]}
+    return stack.client.jobs.create({**ENDLESS, "model": model}, validate_only=True).proven
+
+
 def test_says_where_it_listens_and_when_it_is_ready(stack: RunningStack):
     wait_until(lambda: "ready after" in stack.output.read_text())
     said = stack.output.read_text()
@@ -40,6 +50,15 @@ def test_says_where_it_listens_and_when_it_is_ready(stack: RunningStack):
     assert f"docs {stack.url}/docs\n" in said
     assert f"data {stack.data_dir}\n" in said
     assert all(line.isprintable() for line in said.splitlines())
+
+
+def test_on_loopback_it_answers_under_the_names_of_this_machine_only(stack: RunningStack):
+    port = httpx.URL(stack.url).port
+    statuses = {
+        host: httpx.get(f"{stack.url}/v1/jobs", headers={"Host": f"{host}:{port}"}, trust_env=False).status_code
+        for host in ("127.0.0.1", "localhost", "[::1]", "rebound.example")
+    }
+    assert statuses == {"127.0.0.1": 200, "localhost": 200, "[::1]": 200, "rebound.example": 421}
 
 
 def test_a_second_one_on_the_directory_is_refused(stack: RunningStack):
@@ -72,15 +91,23 @@ def test_a_setting_that_is_not_valid_is_named(tmp_path):
     assert "HORNBEAM_LEASE_SECONDS" in ran.stderr
 
 
-@pytest.mark.parametrize("part", ["api", "redis"])
+def test_a_relative_database_lies_where_it_was_started(start_stack: Start):
+    stack = start_stack(HORNBEAM_DATABASE_URL="sqlite:///jobs.db")
+    assert list(stack.client.jobs.list()) == []
+    assert stack.data_dir.with_name("jobs.db").exists()
+    assert not list(stack.data_dir.glob("*.db"))
+
+
+@pytest.mark.parametrize("part", ["api", "redis", "worker", "planner"])
 def test_a_part_that_is_killed_is_started_again(stack: RunningStack, part: str):
     killed = stack.note.children[part]
     os.kill(killed, signal.SIGKILL)
     wait_until(lambda: stack.note.children[part] != killed, what=f"another {part}")
     wait_until(stack.is_ready, timeout=30, what="readiness")
     assert f"The {part} exited with status -9; starting it again" in stack.output.read_text()
+    wait_until(lambda: _is_proven(stack), timeout=stacks.IMPORT_SECONDS, interval=0.5, what="a planner")
     job = stack.client.jobs.create({**ENDLESS, "training": {"epochs": 1}})
-    assert stack.client.jobs.wait(job.id, timeout=60).status == JobStatus.SUCCEEDED
+    assert stack.client.jobs.wait(job.id, timeout=stacks.IMPORT_SECONDS).status == JobStatus.SUCCEEDED
 
 
 @pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGINT])

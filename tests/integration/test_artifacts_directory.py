@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from hornbeam.environment import read_settings
 from hornbeam.errors import ArtifactStoreUnavailable, SettingsInvalid, StorageFull
 from hornbeam.settings import Settings
 from hornbeam.storage.artifacts import ArtifactStore
@@ -37,7 +38,7 @@ def test_a_directory_may_be_given_as_path_or_url(tmp_path: Path, url: str) -> No
 @pytest.mark.parametrize("url", ["gs://bucket", "memory://x", "http://host/x", "file://host/x"])
 def test_other_kinds_of_stores_are_refused(url: str) -> None:
     with pytest.raises(SettingsInvalid):
-        open_artifacts(Settings(artifact_url=url))
+        open_artifacts(read_settings(artifact_url=url))
 
 
 def test_trouble_is_told_without_paths(tmp_path: Path) -> None:

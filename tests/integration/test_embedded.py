@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from hornbeam.embedded.child import ChildProcess, Command, Part, stop_all, trim_log
-from hornbeam.embedded.directory import RunNote, locked, read_note, remove_note, write_note
+from hornbeam.embedded.directory import RunNote, locked, read_note, write_note
 from hornbeam.embedded.stack import Address, Stack
 from hornbeam.embedded.supervisor import Supervisor
 from hornbeam.errors import DirectoryInUse, InstallationError, PortInUse
@@ -69,8 +69,7 @@ def test_a_note_that_outlived_its_writer_is_not_believed(tmp_path):
     write_note(tmp_path, RunNote(4711, "http://127.0.0.1:8000"))
     assert read_note(tmp_path) is None
     with locked(tmp_path):
-        remove_note(tmp_path)
-        assert read_note(tmp_path) is None
+        assert read_note(tmp_path) is None, "it is not of the one that holds the directory now"
 
 
 def test_a_directory_that_cannot_be_made_is_named(tmp_path):
@@ -160,3 +159,12 @@ def test_an_address_that_is_not_ours_is_refused(tmp_path):
     stack = Stack(Settings(data_dir=tmp_path), Address("192.0.2.1", 0), Notes())
     with pytest.raises(InstallationError, match=r"192\.0\.2\.1"):
         stack.run(threading.Event())
+
+
+@pytest.mark.parametrize(
+    ("host", "is_loopback"),
+    [("127.0.0.1", True), ("127.0.0.9", True), ("localhost", True), ("::1", True), ("0.0.0.0", False), ("::", False),
+     ("192.0.2.1", False), ("127.example", False), ("localhost.example", False)],
+)  # fmt: skip
+def test_an_address_knows_whether_others_reach_it(host, is_loopback):
+    assert Address(host).is_loopback is is_loopback

@@ -13,6 +13,7 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import inspect
 
+from hornbeam.environment import read_settings
 from hornbeam.errors import HornbeamError, SettingsInvalid, StoreUnavailable
 from hornbeam.settings import Settings
 from hornbeam.storage.migrations.upgrade import configuration
@@ -141,7 +142,7 @@ def test_a_migration_that_fails_leaves_nothing_behind(settings: Settings, monkey
 )
 def test_a_url_that_cannot_work_is_refused_without_repeating_it(url: str, tmp_path: Path) -> None:
     with pytest.raises(SettingsInvalid) as caught:
-        open_store(Settings(data_dir=tmp_path, database_url=url))
+        open_store(read_settings(data_dir=tmp_path, database_url=url))
     assert "secret" not in str(caught.value)
 
 

@@ -186,7 +186,7 @@ def test_several_outputs_are_proven():
     answer = prove(PlanRequest(spec=normalised(MULTI, **MULTI_PARTS), max_parameters=10**6))
 
     assert answer.findings == []
-    assert answer.plan.parameters == (13 * 8 + 8) + (8 * 3 + 3) + (8 * 2 + 2)
+    assert answer.plan.parameters == (11 * 8 + 8) + (8 * 3 + 3) + (8 * 2 + 2)
     assert [layer.name for layer in answer.plan.layers] == ["shared", "grower", "again"]
 
 

@@ -1,13 +1,16 @@
 """Weights to begin with, from another training's checkpoint: which arrive where, what is refused, what stays frozen."""
 
+import json
 import zipfile
+from hashlib import sha256
 from pathlib import Path
 
 import keras
 import pytest
 
 from tests.keras.specs import checked
-from workers.messages import ArtifactSaved, ResumePoint, StartingPoint, Succeeded
+from tests.keras.trainings import StopAfterAsking
+from workers.messages import ArtifactSaved, ResumePoint, StartingPoint, Stopped, Succeeded
 from workers.training.weights import Layers, handovers
 
 pytestmark = pytest.mark.keras
@@ -45,7 +48,12 @@ def trained_on(train):
         assert trained.last == Succeeded(reason="completed")
         last = trained.checkpoints[-1]
         return StartingPoint(
-            path=last.path, checkpoint="ckpt_1", epoch=last.epoch, job_id="job_source", model=spec["model"]
+            path=last.path,
+            checkpoint="ckpt_1",
+            sha256=sha256(Path(last.path).read_bytes()).hexdigest(),
+            epoch=last.epoch,
+            job_id="job_source",
+            model=spec["model"],
         )
 
     return start
@@ -278,6 +286,28 @@ def test_a_model_called_without_training_keeps_its_statistics_and_drops_nothing_
     first, second = train(spec, begin_with=start).history
 
     assert first["loss"] == pytest.approx(second["loss"], rel=1e-6)
+
+
+def test_the_manifest_says_which_file_it_began_with_in_a_later_attempt_too(trained_on, train):
+    start = trained_on(LAYERS)
+    spec = spec_of(LAYERS, weights_of=start, training={"epochs": 2})
+    told = {"job_id": "job_source", "checkpoint": "ckpt_1", "epoch": 1, "sha256": start.sha256}
+
+    first = train(spec, begin_with=start, stop=StopAfterAsking(8))
+    last = first.checkpoints[-1]
+    history = [epoch.metrics for epoch in first.epochs]
+    resume = ResumePoint(path=last.path, epoch=last.epoch, step=last.step, history=history)
+
+    assert first.last == Stopped()
+    assert manifest_of(train(spec, begin_with=start))["initial_weights"] == told
+    assert manifest_of(train(spec, resume=resume))["initial_weights"] == told
+    assert manifest_of(train(spec_of(LAYERS)))["initial_weights"] is None
+
+
+def manifest_of(trained):
+    assert trained.last == Succeeded(reason="completed"), trained.last
+    path = next(message.path for message in trained.of(ArtifactSaved) if message.name == "manifest.json")
+    return json.loads(Path(path).read_text())
 
 
 # What is refused

@@ -23,6 +23,25 @@ def test_what_is_named_stays(monkeypatch):
     assert settings.artifact_url == "s3://bucket"
 
 
+@pytest.mark.parametrize(
+    ("given", "meant"),
+    [
+        ("sqlite:///jobs.db", "sqlite:///{here}/jobs.db"),
+        ("sqlite+pysqlite:///a/../jobs.db?timeout=5", "sqlite+pysqlite:///{here}/a/../jobs.db?timeout=5"),
+        ("sqlite:////srv/jobs.db", "sqlite:////srv/jobs.db"),
+        ("sqlite:///file:jobs.db?uri=true", "sqlite:///file:jobs.db?uri=true"),
+        ("sqlite:///:memory:", "sqlite:///:memory:"),
+        ("sqlite:///", "sqlite:///"),
+        ("sqlite://", "sqlite://"),
+        ("postgresql:///hornbeam", "postgresql:///hornbeam"),
+    ],
+)
+def test_a_relative_database_lies_where_the_settings_are_read(tmp_path, monkeypatch, given, meant):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HORNBEAM_DATABASE_URL", given)
+    assert Settings().database_url.get_secret_value() == meant.format(here=tmp_path)
+
+
 def test_files_of_components_are_separated_as_paths_are(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("HORNBEAM_COMPONENT_FILES", "/srv/losses.py::layers.py")
@@ -43,3 +62,15 @@ def test_neither_settings_nor_their_errors_tell_secrets(wrong):
         Settings(redis_url=url, **wrong)
     assert "hunter2" not in str(raised.value)
     assert "hunter2" not in repr(Settings(redis_url=url))
+
+
+def test_names_of_hosts_are_brought_into_one_form(monkeypatch):
+    monkeypatch.setenv("HORNBEAM_ALLOWED_HOSTS", "Hornbeam.Example, 127.0.0.1,::1,[::1]")
+    assert Settings().allowed_hosts == ("hornbeam.example", "127.0.0.1", "[::1]", "[::1]")
+
+
+@pytest.mark.parametrize("wrong", ["", ",", "https://hornbeam.example", "hornbeam.example:8000", "*.example", "a b"])
+def test_what_names_no_host_is_refused(monkeypatch, wrong):
+    monkeypatch.setenv("HORNBEAM_ALLOWED_HOSTS", wrong)
+    with pytest.raises(ValidationError, match="without a port"):
+        Settings()

@@ -24,6 +24,7 @@ Credentials for S3 are found as botocore finds them: `AWS_ACCESS_KEY_ID`, `AWS_S
 _DERIVED = {
     "database_url": "`hornbeam.db` in the data directory",
     "artifact_url": "`artifacts` in the data directory",
+    "allowed_hosts": "`*`",
 }
 """Defaults that the settings work out by themselves."""
 
@@ -44,6 +45,8 @@ def _kind(name: str, schema: dict[str, object]) -> str:
         return "path"
     if name == "component_files":
         return "paths"
+    if name == "allowed_hosts":
+        return "names"
     return kind(schema).removesuffix(" or null")
 
 

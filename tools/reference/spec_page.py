@@ -41,9 +41,13 @@ type with its parameters beside it: `{type: Dropout, rate: 0.2}`. Where it needs
 
 _ORDER = (
     "DatasetSpec",
-    "DatasetSource",
-    "ValidationSplit",
+    "BuiltinSource",
+    "StoredSource",
     "TargetColumns",
+    "Window",
+    "FractionSplit",
+    "ColumnSplit",
+    "OtherSplit",
     "LayersModel",
     "LayerSpec",
     "InputSpec",

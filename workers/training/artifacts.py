@@ -32,6 +32,8 @@ class Results:
     job_id: str
     spec: Mapping[str, Any]
     data: JobData
+    origin: Mapping[str, Any] | None
+    """The checkpoint of another job that it began with."""
     history: History
     monitor: Monitor
     evaluation: Mapping[str, float] | None
@@ -49,9 +51,9 @@ class ArtifactWriter:
     send: Send
     _written: dict[str, dict[str, Any]] = field(default_factory=dict)
 
-    def write_all(self, model: Any, results: Results) -> None:
-        """Write every artifact."""
-        self._write("model.keras", ArtifactKind.MODEL, "application/zip", model.save)
+    def write_all(self, model: Any, results: Results, *, saved: Any) -> None:
+        """Write every artifact; the model that is `saved` may have more before it than the one that was trained."""
+        self._write("model.keras", ArtifactKind.MODEL, "application/zip", saved.save)
         self.write_records(model, results)
 
     def write_records(self, model: Any, results: Results) -> None:
@@ -121,6 +123,7 @@ def manifest(results: Results, artifacts: Mapping[str, Any]) -> dict[str, Any]:
             "sha256": results.data.digest,
             "rows": _rows(results.data),
         },
+        "initial_weights": None if results.origin is None else dict(results.origin),
         "artifacts": artifacts,
     }
 

@@ -9,8 +9,8 @@ from typing import Any
 
 import keras
 
+from workers.training.columns import Array
 from workers.training.course import CallbackState, Course, Start
-from workers.training.data import Array
 from workers.training.feeds import Feed
 from workers.training.reporting import Reporter, as_floats
 

@@ -8,12 +8,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from hornbeam.datasets.builtin import DatasetSchema
+from hornbeam.datasets.labels import LabelKind, Labels
 from schemas.problems import Finding, Severity
 from workers.training.advice import Shape
 from workers.training.ends import End
 
-_SPARSE = frozenset({"SparseCategoricalCrossentropy"})
+_SPARSE = frozenset({"CategoricalGeneralizedCrossEntropy", "SparseCategoricalCrossentropy"})
 _ONE_HOT = frozenset({"CategoricalCrossentropy", "CategoricalFocalCrossentropy", "CategoricalHinge"})
 _BINARY = frozenset({"BinaryCrossentropy", "BinaryFocalCrossentropy", "hornbeam>LovaszHinge"})
 _EITHER = frozenset({"hornbeam>ClassBalancedFocal", "hornbeam>FocalTversky", "hornbeam>SmoothedFocalCrossentropy"})
@@ -52,8 +52,15 @@ _TWO_CLASS_METRICS = frozenset(
         "TruePositives",
     }
 )
+_UNIT_PER_CLASS_METRICS = frozenset({"SparseCategoricalCrossentropy"})
+_CLASS_METRICS = _UNIT_PER_CLASS_METRICS | {
+    "hornbeam>CohenKappa",
+    "hornbeam>ExpectedCalibrationError",
+    "hornbeam>MatthewsCorrelation",
+}
+"""Metrics that take the labels for class numbers, and stop the training, or mean nothing, where they are none."""
 _PROBABILITIES = frozenset({"softmax", "sigmoid"})
-_CROSSENTROPIES = _SPARSE | (_ONE_HOT - {"CategoricalHinge"}) | _BINARY | _EITHER
+_CROSSENTROPIES = {"SparseCategoricalCrossentropy"} | (_ONE_HOT - {"CategoricalHinge"}) | _BINARY | _EITHER
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,22 +103,57 @@ class Output:
         return f"{self.pointer}/{name}" if name in self.layer else self.pointer
 
 
-def check_output(end: End, schema: DatasetSchema, shape: Shape) -> list[Finding]:
+def check_output(end: End, shape: Shape) -> list[Finding]:
     """Everything that is wrong or doubtful between an output of this shape, its loss, its metrics and the labels."""
+    if end.labels is None or end.loss is None:
+        return check_alone(end, shape)
     output = Output(shape, end)
-    findings = list(_check_activation(output))
-    if end.loss is None:
-        return findings
-    if end.columns is not None:
-        findings += _check_columns(end.loss, output, len(end.columns))
-    elif schema.classes is None:
-        findings += _check_regression(end.loss, output)
-    else:
-        findings += _check_classification(end.loss, output, len(schema.classes))
-        findings += _check_metrics(end, len(schema.classes))
+    findings = [*_check_activation(output), *_check_labels(end.loss, output, end.labels)]
+    if end.labels.kind is LabelKind.CLASSES:
+        findings += _check_metrics(end, output, len(end.labels.classes or ()))
+    elif end.labels.kind is LabelKind.NUMBERS:
+        findings += _check_metrics_of_numbers(end)
     if not any(finding.severity is Severity.ERROR for finding in findings):
         findings += _check_logits(end.loss, output)
     return findings
+
+
+def _check_labels(loss: Mapping[str, Any], output: Output, labels: Labels) -> Iterator[Finding]:
+    """The output and its loss against what is to be predicted."""
+    if labels.kind is LabelKind.CLASSES:
+        yield from _check_classification(loss, output, len(labels.classes or ()))
+    elif labels.kind is LabelKind.ONE_HOT:
+        yield from _check_one_hot(loss, output, len(labels.classes or ()))
+    elif labels.kind is LabelKind.MULTI_LABEL:
+        yield from _check_multi_label(loss, output, len(labels.columns))
+    elif not labels.shape:
+        yield from _check_regression(loss, output)
+    elif len(labels.shape) == 1:
+        yield from _check_columns(loss, output, labels.shape[0])
+
+
+def _check_one_hot(loss: Mapping[str, Any], output: Output, classes: int) -> Iterator[Finding]:
+    if loss["type"] in _SPARSE:
+        yield Finding(
+            pointer=output.end.loss_pointer,
+            code="loss.wants_class_numbers",
+            message=f"{loss['type']} wants class numbers, and the labels are one-hot.",
+            suggestion="Use categorical_crossentropy, or kind: classes in dataset.target.",
+        )
+    else:
+        yield from _check_units(output, classes)
+
+
+def _check_multi_label(loss: Mapping[str, Any], output: Output, labels: int) -> Iterator[Finding]:
+    if len(output.shape) != 2 or output.units != labels:
+        yield _columns_wanted(output, labels)
+    if loss["type"] in _SPARSE | _ONE_HOT:
+        yield Finding(
+            pointer=output.end.loss_pointer,
+            code="loss.wants_one_class",
+            message=f"{loss['type']} is for rows of one class, and a row may have any of {labels} labels.",
+            suggestion="Use binary_crossentropy, with activation: sigmoid.",
+        )
 
 
 def check_alone(end: End, shape: Shape) -> list[Finding]:
@@ -136,13 +178,7 @@ def _check_activation(output: Output) -> Iterator[Finding]:
 def _check_columns(loss: Mapping[str, Any], output: Output, columns: int) -> Iterator[Finding]:
     """An output that predicts columns: one number for each."""
     if len(output.shape) != 2 or output.units not in (columns, columns * _numbers_each(loss)):
-        yield Finding(
-            pointer=output.units_pointer,
-            code="output.wrong_shape",
-            message=f"The output is to predict {columns} columns, and that of one row has the shape "
-            f"{' x '.join(str(size) for size in output.shape[1:])}.",
-            suggestion=f"End with a Dense layer of {columns} units.",
-        )
+        yield _columns_wanted(output, columns)
     if loss["type"] in _FOR_CLASSES - _BINARY:
         yield Finding(
             pointer=output.end.loss_pointer,
@@ -150,6 +186,16 @@ def _check_columns(loss: Mapping[str, Any], output: Output, columns: int) -> Ite
             message=f"{loss['type']} is for classes, and the columns are numbers to predict.",
             suggestion="Use mean_squared_error or mean_absolute_error.",
         )
+
+
+def _columns_wanted(output: Output, columns: int) -> Finding:
+    return Finding(
+        pointer=output.units_pointer,
+        code="output.wrong_shape",
+        message=f"The output is to predict {columns} columns, and that of one row has the shape "
+        f"{' x '.join(str(size) for size in output.shape[1:])}.",
+        suggestion=f"End with a Dense layer of {columns} units.",
+    )
 
 
 def _numbers_each(loss: Mapping[str, Any]) -> int:
@@ -277,7 +323,18 @@ def _one_unit(output: Output, why: str, how: str = "") -> Finding:
     )
 
 
-def _check_metrics(end: End, classes: int) -> Iterator[Finding]:
+def _check_metrics_of_numbers(end: End) -> Iterator[Finding]:
+    for where, metric in end.metrics:
+        if metric["type"] in _CLASS_METRICS:
+            yield Finding(
+                pointer=where,
+                code="metric.wants_classes",
+                message=f"{metric['type']} is for classes, and what is to be predicted are numbers.",
+                suggestion="Use MeanAbsoluteError or R2Score.",
+            )
+
+
+def _check_metrics(end: End, output: Output, classes: int) -> Iterator[Finding]:
     for where, metric in end.metrics:
         better = _ONE_HOT_METRICS.get(metric["type"])
         if better is not None:
@@ -293,6 +350,13 @@ def _check_metrics(end: End, classes: int) -> Iterator[Finding]:
                 code="metric.wants_two_classes",
                 message=f"{metric['type']} tells two classes apart, and the dataset has {classes}.",
                 suggestion="Use accuracy or SparseTopKCategoricalAccuracy.",
+            )
+        elif metric["type"] in _UNIT_PER_CLASS_METRICS and output.units is not None and output.units < classes:
+            yield Finding(
+                pointer=where,
+                code="metric.does_not_fit",
+                message=f"{metric['type']} wants a unit for each of {classes} classes; the output has {output.units}.",
+                suggestion="Use BinaryCrossentropy for two classes and one unit.",
             )
 
 

@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from workers.training.data import Array, JobData, Rows, order
+from workers.training.columns import Array
+from workers.training.data import JobData, Rows, order
 
 
 @dataclass(frozen=True, slots=True)

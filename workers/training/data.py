@@ -1,42 +1,47 @@
-"""Reads a job's rows, splits and weighs them, and says in which order an epoch takes them.
+"""Puts a job's examples together: the columns of each input, the labels of each output, split and weighed.
 
-Everything here is a pure function of the spec, so that a second attempt sees the same data. Leaves feeding
-batches to the backend to `workers.training.feeds`.
+Everything here is a pure function of the spec and its datasets, so that a second attempt sees the same data. Leaves
+reading files to `workers.training.tables`, and feeding batches to the backend to `workers.training.feeds`.
 """
 
-import hashlib
-import math
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
-import sklearn.datasets
 from numpy.typing import NDArray
-from sklearn.model_selection import train_test_split
 
-from hornbeam.datasets.builtin import BUILTIN, DatasetSchema
-from hornbeam.datasets.columns import column_numbers, target_columns
+from hornbeam.datasets.columns import Feed, feeds
+from hornbeam.datasets.facts import DatasetFacts, facts_of
+from hornbeam.datasets.labels import LabelKind, Labels, class_labels, labels_of
+from hornbeam.datasets.splits import windows
+from hornbeam.specs.column_graph import Preprocessing
+from hornbeam.specs.graphs import INPUT
 from hornbeam.specs.outputs import output_names
 from schemas.datasets import BuiltinDataset
 from schemas.jobs import ErrorLocation, ErrorOrigin
+from schemas.stored_datasets import ColumnKind
+from workers.training.columns import AnyColumn, Array, Columns, Numbers, Windows, in_memory, taken
 from workers.training.failures import failure
+from workers.training.room import Files, Room
+from workers.training.splitting import Parts, split
+from workers.training.tables import BuiltinTable, Table
 
-Array = NDArray[Any]
+Dataset = Mapping[str, Any]
 
-
-Arrays = Array | Mapping[str, Array]
-"""One array, or one for each input or output of a model that has several."""
+_SMALL_BYTES = 256 * 2**20
+"""Windows that take no more are put into memory side by side: they overlap, and are larger than their rows."""
 
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """Examples with their labels, one weight each where classes are weighed."""
+    """Examples with their labels, one weight each where rows or classes are weighed."""
 
-    features: Arrays
-    """float32, (rows, *feature_shape)."""
-    labels: Arrays
-    """int32 class numbers, (rows,), or float32 for regression, (rows,) or (rows, columns)."""
+    features: Columns
+    """float32, (rows, *shape), or text."""
+    labels: Array | Mapping[str, Array]
+    """As `hornbeam.datasets.labels.LabelKind` says."""
     weights: Array | None = None
     """float32, (rows,)."""
 
@@ -50,32 +55,38 @@ class Rows:
 
 @dataclass(frozen=True, slots=True)
 class JobData:
-    """The two parts of a dataset."""
+    """The parts of a dataset."""
 
-    schema: DatasetSchema
+    facts: DatasetFacts
     train: Rows
     validation: Rows | None
+    test: Rows | None
     digest: str
-    """SHA-256 over the dataset's bytes before the split: features, then labels, in C order."""
+    """SHA-256 that stands for the dataset before the split."""
+    parts: Parts
+    """The rows of the dataset in each part."""
 
 
-def load(spec: Mapping[str, Any]) -> JobData:
+def load(spec: Mapping[str, Any], files: Files | None = None) -> JobData:
     """The data of a normalised spec. Raises TrainingFailed with origin `data`, or `spec` for weights."""
-    name = BuiltinDataset(spec["dataset"]["source"]["builtin"])
-    schema = BUILTIN[name]
-    features, labels = _read_builtin(name, schema)
-    numbers = _split(labels, schema, spec)
-    everything = Rows(_features(features, schema, spec), _labels(features, labels, schema, spec))
-    train = _take(everything, numbers[0])
-    validation = None if numbers[1] is None else _take(everything, numbers[1])
-    weights = class_weights(labels[numbers[0]], schema, spec["training"].get("class_weight"))
-    return JobData(schema, Rows(train.features, train.labels, weights), validation, _digest(features, labels))
-
-
-def split_sizes(rows: int, validation: Mapping[str, Any] | None) -> tuple[int, int]:
-    """How many rows train and how many validate: the validation part is rounded up, as scikit-learn does."""
-    held_back = math.ceil(rows * validation["fraction"]) if validation else 0
-    return rows - held_back, held_back
+    files, dataset = files or Files(), spec["dataset"]
+    table = _open(dataset, files)
+    classes = class_labels(dataset)
+    strata = None if classes is None else _labels(classes, table, None)
+    parts = split(dataset, table.facts.rows, spec["training"]["seed"], strata=strata, keys=table.keys)
+    examples = _Examples(spec, table)
+    train = examples.of(parts.train)
+    weights = _class_weights(examples, classes, spec["training"].get("class_weight"), parts.train)
+    if weights is not None:
+        train = replace(train, weights=weights if train.weights is None else train.weights * weights)
+    return JobData(
+        facts=table.facts,
+        train=train,
+        validation=_part(examples, parts.validation, dataset, "validation", files),
+        test=_part(examples, parts.test, dataset, "test", files),
+        digest=table.digest,
+        parts=parts,
+    )
 
 
 def order(seed: int, epoch: int, rows: int) -> NDArray[np.int64]:
@@ -89,16 +100,21 @@ def order(seed: int, epoch: int, rows: int) -> NDArray[np.int64]:
 
 
 def class_weights(
-    labels: Array, schema: DatasetSchema, wanted: str | Mapping[str, float] | None
+    labels: Array, classes: int | None, wanted: str | Mapping[str, float] | None
 ) -> NDArray[np.float32] | None:
     """The weight of each row, or None where all count alike.
 
     `balanced` weighs a class n / (classes * n of the class), as scikit-learn does, over the rows of `labels`.
     A class that a mapping leaves out weighs 1.
+
+    Args:
+        labels: The class of each row.
+        classes: How many there are; None where labels are no classes.
+        wanted: The spec's `training.class_weight`.
     """
     if wanted is None:
         return None
-    if schema.classes is None:
+    if classes is None:
         raise failure(
             ErrorOrigin.SPEC,
             "class_weight.no_classes",
@@ -106,7 +122,7 @@ def class_weights(
             where=ErrorLocation(pointer="/training/class_weight"),
             suggestion="Leave class_weight out.",
         )
-    table = np.ones(len(schema.classes), np.float32)
+    table = np.ones(classes, np.float32)
     if isinstance(wanted, str):
         counts = np.bincount(labels, minlength=len(table))
         present = np.maximum(counts, 1)
@@ -128,77 +144,131 @@ def _class_number(text: str, classes: int) -> int:
     )
 
 
-def _read_builtin(name: BuiltinDataset, schema: DatasetSchema) -> tuple[Array, Array]:
-    bunch = getattr(sklearn.datasets, f"load_{name.value}")()
-    labels = np.int32 if schema.task == "classification" else np.float32
-    features = np.ascontiguousarray(bunch.data, np.float32).reshape(-1, *schema.feature_shape)
-    return features, np.ascontiguousarray(bunch.target, labels)
+def _open(part: Dataset, files: Files) -> Table:
+    """The table that a normalised `dataset`, or one of its splits, names as its source."""
+    facts, source = facts_of(part), part["source"]
+    if "builtin" in source:
+        return BuiltinTable(BuiltinDataset(source["builtin"]), facts)
+    # Only now: Arrow starts threads, and the zygote that imported this module has none.
+    from workers.training.arrow_tables import ArrowTable  # noqa: PLC0415
+
+    return ArrowTable(Path(files.tables[source["id"]]), facts, Room(files))
 
 
-def _features(features: Array, schema: DatasetSchema, spec: Mapping[str, Any]) -> Arrays:
-    """What goes into the model: all columns, or those of each input."""
-    wanted = spec["dataset"].get("features")
-    if wanted is None:
-        return features
-    parts = {name: features[:, column_numbers(schema, columns)] for name, columns in wanted.items()}
-    return parts if len(parts) > 1 else next(iter(parts.values()))
+class _Examples:
+    """The examples of a table, as a spec wants them."""
 
+    def __init__(self, spec: Mapping[str, Any], table: Table) -> None:
+        self.spec, self.table, self.dataset = spec, table, spec["dataset"]
+        self.window = self.dataset.get("window")
+        inputs = list(spec["model"].get("inputs") or (INPUT,))
+        is_raw = self.dataset.get("preprocess") is not None
+        found = Preprocessing(self.dataset, inputs).feeds if is_raw else feeds(self.dataset, inputs)
+        self._features = {name: _features(feed, table) for name, feed in found.items()}
+        self._labels = {output: _labels(labels, table, output) for output, labels in _wanted(spec).items()}
+        weights = self.dataset.get("weights")
+        self._weights = None if weights is None else in_memory(table.numbers([weights]))[:, 0]
 
-def _labels(features: Array, labels: Array, schema: DatasetSchema, spec: Mapping[str, Any]) -> Arrays:
-    """What the model is to predict: the labels, or columns, for each output."""
-
-    def of_output(output: str | None) -> Array:
-        columns = target_columns(spec["dataset"], output)
-        return labels if columns is None else features[:, column_numbers(schema, columns)]
-
-    outputs = output_names(spec["model"])
-    if outputs:
-        return {output: of_output(output) for output in outputs}
-    only = next(iter(spec["model"].get("outputs") or ()), None)
-    return of_output(only)
-
-
-Split = tuple[NDArray[np.int64], NDArray[np.int64] | None]
-"""The numbers of the rows that train, and of those that validate."""
-
-
-def _split(labels: Array, schema: DatasetSchema, spec: Mapping[str, Any]) -> Split:
-    """Both parts keep the order of the dataset: shuffling is the epochs' business."""
-    wanted = spec["dataset"].get("validation")
-    everything = np.arange(len(labels))
-    if wanted is None:
-        return everything, None
-    seed = wanted.get("seed")
-    strata = labels if wanted.get("stratify") else None
-    if strata is not None and schema.classes is None:
-        raise _impossible_split("A stratified split needs classes, and the dataset is for regression.")
-    try:
-        train, validation = train_test_split(
-            everything,
-            test_size=wanted["fraction"],
-            random_state=spec["training"]["seed"] if seed is None else seed,
-            stratify=strata,
+    def of(self, numbers: Numbers) -> Rows:
+        """The examples that these rows make."""
+        features = {name: self._windowed(column, numbers) for name, column in self._features.items()}
+        own = self.labelled(numbers)
+        labels = {output: column[own] for output, column in self._labels.items()}
+        return Rows(
+            features if len(features) > 1 else next(iter(features.values())),
+            labels[None] if None in labels else {str(name): array for name, array in labels.items()},
+            None if self._weights is None else self._weights[own],
         )
-    except ValueError as error:
-        raise _impossible_split(f"The rows can't be split like this: {error}") from error
-    return np.sort(train), np.sort(validation)
+
+    def labelled(self, numbers: Numbers) -> Numbers:
+        """The rows that hold the labels of the examples: the rows themselves, or those ahead of each window."""
+        if self.window is None:
+            return numbers
+        ahead: int = self.window["length"] - 1 + self.window["horizon"]
+        return self._firsts(numbers) + ahead
+
+    def _windowed(self, column: AnyColumn, numbers: Numbers) -> AnyColumn:
+        if self.window is None:
+            return taken(column, numbers)
+        made = Windows(column, self._firsts(numbers), self.window["length"])
+        taken_bytes = made.dtype.itemsize * int(np.prod([size or 1 for size in made.shape], dtype=np.int64))
+        return in_memory(made) if taken_bytes <= _SMALL_BYTES and isinstance(column, np.ndarray) else made
+
+    def _firsts(self, numbers: Numbers) -> Numbers:
+        """The first row of each window in consecutive rows."""
+        if len(numbers) and numbers[-1] - numbers[0] + 1 != len(numbers):
+            message = "Windows need rows that follow each other, and the split takes some out of the middle."
+            raise failure(ErrorOrigin.DATA, "data.split_impossible", message, where=ErrorLocation(pointer="/dataset"))
+        stride = int(self.window["stride"]) if self.window is not None else 1
+        firsts: Numbers = numbers[0] + np.arange(windows(len(numbers), self.window), dtype=np.int64) * stride
+        return firsts
 
 
-def _impossible_split(message: str) -> Exception:
-    where = ErrorLocation(pointer="/dataset/validation")
-    return failure(ErrorOrigin.DATA, "data.split_impossible", message, where=where)
+def _features(feed: Feed, table: Table) -> AnyColumn:
+    first = table.facts.columns[feed.columns[0]]
+    if first.kind is ColumnKind.ARRAY:
+        return table.arrays(feed.columns[0])
+    if first.kind is ColumnKind.IMAGE:
+        return table.images(feed.columns[0], feed.shape or ())
+    return table.texts(feed.columns) if feed.dtype == "string" else table.numbers(feed.columns)
 
 
-def _take(rows: Rows, numbers: NDArray[np.int64]) -> Rows:
-    def taken(arrays: Arrays) -> Arrays:
-        if isinstance(arrays, Mapping):
-            return {name: array[numbers] for name, array in arrays.items()}
-        return arrays[numbers]
+def _wanted(spec: Mapping[str, Any]) -> dict[str | None, Labels]:
+    """What each output is to predict; None is the only one."""
+    dataset, names = spec["dataset"], output_names(spec["model"])
+    if names:
+        return {name: labels_of(dataset, name) for name in names}
+    return {None: labels_of(dataset, next(iter(spec["model"].get("outputs") or ()), None))}
 
-    return Rows(taken(rows.features), taken(rows.labels), None if rows.weights is None else rows.weights[numbers])
+
+def _labels(labels: Labels, table: Table, output: str | None) -> Array:
+    if labels.kind in (LabelKind.CLASSES, LabelKind.ONE_HOT):
+        codes = table.codes(labels.columns[0], labels.classes or ())
+        return codes if labels.kind is LabelKind.CLASSES else np.eye(len(labels.classes or ()), dtype=np.float32)[codes]
+    if len(labels.columns) == 1 and table.facts.columns[labels.columns[0]].kind is ColumnKind.ARRAY:
+        values = in_memory(table.arrays(labels.columns[0]))
+    else:
+        values = in_memory(table.numbers(labels.columns))
+        values = values if labels.shape else values[:, 0]
+    _check_finite(values, labels.columns, output)
+    return values
 
 
-def _digest(features: Array, labels: Array) -> str:
-    digest = hashlib.sha256(features.tobytes())
-    digest.update(labels.tobytes())
-    return digest.hexdigest()
+def _check_finite(values: Array, columns: Sequence[str], output: str | None) -> None:
+    bad = np.flatnonzero(~np.isfinite(values.reshape(len(values), -1)).all(axis=1))
+    if len(bad):
+        message = f"Row {bad[0] + 1} has no finite number in {', '.join(map(repr, columns))}, which is to be predicted."
+        where = ErrorLocation(pointer="/dataset/target" if output is None else f"/dataset/target/{output}")
+        suggestion = "Leave such rows out of the file."
+        raise failure(ErrorOrigin.DATA, "data.target_not_finite", message, where=where, suggestion=suggestion)
+
+
+def _part(examples: _Examples, numbers: Numbers | None, dataset: Dataset, part: str, files: Files) -> Rows | None:
+    """The rows of a part, without weights: they are measured as they are."""
+    wanted = dataset.get(part)
+    if wanted is None:
+        return None
+    if numbers is None:  # another dataset, whose classes are numbered as the training's are
+        other = _open(wanted, files)
+        examples, numbers = _Examples(examples.spec, other), np.arange(other.facts.rows)
+    return replace(examples.of(numbers), weights=None)
+
+
+def _class_weights(
+    examples: _Examples, classes: Labels | None, wanted: Any, numbers: Numbers
+) -> NDArray[np.float32] | None:
+    if wanted is None:
+        return None
+    if classes is None:
+        return class_weights(np.zeros(0, np.int32), None, wanted)
+    codes = _labels(classes, examples.table, None)[examples.labelled(numbers)]
+    return class_weights(codes, len(classes.classes or ()), wanted)
+
+
+def _take(rows: Rows, numbers: Numbers) -> Rows:
+    def chosen(columns: Any) -> Any:
+        if isinstance(columns, Mapping):
+            return {name: taken(column, numbers) for name, column in columns.items()}
+        return taken(columns, numbers)
+
+    return Rows(chosen(rows.features), chosen(rows.labels), None if rows.weights is None else rows.weights[numbers])

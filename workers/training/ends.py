@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from hornbeam.datasets.columns import target_columns
+from hornbeam.datasets.labels import Labels, labels_of
 from hornbeam.specs.graphs import source
 from hornbeam.specs.outputs import losses, metrics
 
@@ -29,8 +29,8 @@ class End:
     loss_pointer: str
     metrics: tuple[tuple[str, Mapping[str, Any]], ...]
     """Each with its pointer."""
-    columns: tuple[str, ...] | None
-    """The columns that it is to predict; None: the labels."""
+    labels: Labels | None
+    """What it is to predict; None where there is no dataset."""
 
 
 def ends(spec: Spec) -> Iterator[End]:
@@ -40,7 +40,8 @@ def ends(spec: Spec) -> Iterator[End]:
         tensor = outputs.get(name) if name else next(iter(outputs.values()), None)
         pointer, layer = end_layer(spec["model"], "/model", tensor)
         found = next(((where, loss) for where, output, loss in losses(spec) if output == name), None)
-        columns = _columns(spec, name or next(iter(outputs), None))
+        dataset = spec["dataset"]
+        labels = labels_of(dataset, name or next(iter(outputs), None)) if dataset else None
         yield End(
             name=name,
             layer=layer,
@@ -48,7 +49,7 @@ def ends(spec: Spec) -> Iterator[End]:
             loss=found[1] if found else None,
             loss_pointer=found[0] if found else "/loss",
             metrics=tuple((where, metric) for where, output, metric in metrics(spec) if output == name and metric),
-            columns=columns,
+            labels=labels,
         )
 
 
@@ -69,11 +70,6 @@ def end_layer(model: Spec, where: str, tensor: str | None = None) -> tuple[str, 
         inner = next(iter((layer["model"].get("outputs") or {}).values()), None)
         return end_layer(layer["model"], f"{pointer}/model", inner)
     return pointer, layer
-
-
-def _columns(spec: Spec, output: str | None) -> tuple[str, ...] | None:
-    columns = target_columns(spec["dataset"], output) if spec["dataset"] else None
-    return None if columns is None else tuple(columns)
 
 
 def layer_pointers(model: Spec, where: str = "/model") -> Iterator[tuple[str, str]]:

@@ -10,8 +10,11 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import Any
 
+import keras
+
 from workers.training.callbacks import FitCallbacks
 from workers.training.course import Course, Start
+from workers.training.data import Rows
 from workers.training.feeds import Feed, make_feed
 from workers.training.reporting import Reporter, as_floats
 
@@ -33,15 +36,15 @@ class Engine(ABC):
         """
 
     @abstractmethod
-    def evaluate(self, model: Any, course: Course) -> dict[str, float]:
-        """The loss and metrics over the course's validation rows, which it must have."""
+    def evaluate(self, model: Any, rows: Rows, batch_size: int) -> dict[str, float]:
+        """The loss and metrics over some rows."""
 
 
 class FitEngine(Engine):
     """Keras's own `fit`, one step at a time."""
 
     def __init__(self) -> None:
-        self._validation: Feed | None = None
+        self._feeds: dict[int, tuple[Rows, Feed]] = {}
 
     def train(
         self, model: Any, course: Course, reporter: Reporter, callbacks: Sequence[Any], start: Start
@@ -55,22 +58,33 @@ class FitEngine(Engine):
             warnings.filterwarnings("ignore", message="Your input ran out of data")
             model.fit(
                 feed.data,
-                validation_data=self._validation_data(course),
+                validation_data=course.validation and self._feed(course.validation, course.batch_size),
                 initial_epoch=start.position.epoch,
                 epochs=start.position.epoch if start.stopped_by else course.epochs,
                 callbacks=fit_callbacks,
                 shuffle=False,
                 verbose=0,
             )
+        if keras.config.backend() == "jax":
+            _own_arrays(model.optimizer.variables)
         return fit_callbacks.stopped_by or start.stopped_by
 
-    def evaluate(self, model: Any, course: Course) -> dict[str, float]:
+    def evaluate(self, model: Any, rows: Rows, batch_size: int) -> dict[str, float]:
         """Run `model.evaluate`."""
-        return as_floats(model.evaluate(self._validation_data(course), verbose=0, return_dict=True))
+        return as_floats(model.evaluate(self._feed(rows, batch_size), verbose=0, return_dict=True))
 
-    def _validation_data(self, course: Course) -> Any:
-        """The feed that `fit` used already: another one would have to be traced anew."""
-        if course.validation is None:
-            return None
-        self._validation = self._validation or make_feed(course.validation, course.batch_size)
-        return self._validation.data
+    def _feed(self, rows: Rows, batch_size: int) -> Any:
+        """Of rows that are not trained on; those that `fit` used already: another would have to be traced anew."""
+        if id(rows) not in self._feeds:
+            self._feeds[id(rows)] = rows, make_feed(rows, batch_size)
+        return self._feeds[id(rows)][1].data
+
+
+def _own_arrays(variables: Sequence[Any]) -> None:
+    """Give variables arrays that no others have.
+
+    With `use_ema`, Keras ends `fit` by giving the weights the very arrays of their averages. `evaluate` then hands the
+    weights' to JAX for reuse, and the averages would be gone when the model is saved.
+    """
+    for variable in variables:
+        variable.assign(keras.ops.copy(variable))

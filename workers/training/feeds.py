@@ -13,6 +13,7 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
+from workers.training.columns import Column
 from workers.training.data import Rows
 
 RowNumbers = NDArray[np.int64]
@@ -31,8 +32,9 @@ class Feed(ABC):
 
 def make_feed(rows: Rows, batch_size: int) -> Feed:
     """The fastest feed for the backend at hand."""
-    make: Callable[[Rows, int], Feed] = TensorFlowFeed if keras.config.backend() == "tensorflow" else ArrayFeed
-    return make(rows, batch_size)
+    if keras.config.backend() != "tensorflow":
+        return ArrayFeed(rows, batch_size)
+    return TensorFlowFeed(rows, batch_size)
 
 
 class TensorFlowFeed(Feed):
@@ -41,15 +43,15 @@ class TensorFlowFeed(Feed):
     def __init__(self, rows: Rows, batch_size: int) -> None:
         import tensorflow as tf  # noqa: PLC0415 - only where it is the backend
 
+        columns = _columns(rows)
         with tf.device("cpu:0"):
-            columns = keras.tree.map_structure(tf.constant, _columns(rows))
+            gather = _gathering(columns) if _is_elsewhere(columns) else _gathering_in_memory(columns)
             self._order = tf.Variable(np.arange(len(rows)), trainable=False, dtype=tf.int64)
             self._skip = tf.Variable(0, trainable=False, dtype=tf.int64)
 
         def batch(step: Any) -> Any:
             first = (step + self._skip) * batch_size
-            numbers = self._order[first : first + batch_size]
-            return keras.tree.map_structure(lambda column: tf.gather(column, numbers), columns)
+            return gather(self._order[first : first + batch_size])
 
         options = tf.data.Options()
         options.autotune.enabled = False
@@ -60,6 +62,38 @@ class TensorFlowFeed(Feed):
         """Set the variables for the next iterator."""
         self._order.assign(order)
         self._skip.assign(skip)
+
+
+def _is_elsewhere(columns: Any) -> bool:
+    """Whether some rows are not in memory."""
+    return any(isinstance(column, Column) for column in keras.tree.flatten(columns))
+
+
+def _gathering_in_memory(columns: Any) -> Callable[[Any], Any]:
+    """Gathers rows without leaving TensorFlow."""
+    import tensorflow as tf  # noqa: PLC0415 - only where it is the backend
+
+    held = keras.tree.map_structure(tf.constant, columns)
+    return lambda numbers: keras.tree.map_structure(lambda column: tf.gather(column, numbers), held)
+
+
+def _gathering(columns: Any) -> Callable[[Any], Any]:
+    """Asks the columns for their rows: one call into Python for each batch."""
+    import tensorflow as tf  # noqa: PLC0415 - only where it is the backend
+
+    flat = keras.tree.flatten(columns)
+    types = [tf.string if column.dtype == object else tf.as_dtype(column.dtype) for column in flat]
+
+    def rows(numbers: RowNumbers) -> list[Any]:
+        return [column[numbers] for column in flat]
+
+    def gather(numbers: Any) -> Any:
+        gathered = tf.numpy_function(rows, [numbers], types, stateful=False)
+        for tensor, column in zip(gathered, flat, strict=True):
+            tensor.set_shape((None, *column.shape[1:]))
+        return keras.tree.pack_sequence_as(columns, gathered)
+
+    return gather
 
 
 class ArrayFeed(Feed):

@@ -13,6 +13,7 @@ from hornbeam.components.callbacks import OverfittingGuard
 from schemas.events import GuardEvaluation
 from schemas.problems import Finding, Severity
 from workers.messages import GuardEvaluated, Warned
+from workers.training.columns import taken
 from workers.training.course import Course
 from workers.training.data import Rows, order
 from workers.training.failures import AGAINST_OVERFITTING
@@ -63,4 +64,4 @@ def sample(course: Course, rows: int | None) -> Rows:
         return train
     # Epochs are counted from 1: this order is no epoch's.
     numbers = order(course.seed, 0, len(train))[:rows]
-    return Rows(*keras.tree.map_structure(lambda column: column[numbers], (train.features, train.labels)))
+    return Rows(*keras.tree.map_structure(lambda column: taken(column, numbers), (train.features, train.labels)))

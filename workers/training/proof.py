@@ -7,7 +7,7 @@ operator's own to `workers.training.trials`, and limits on time and memory to wh
 
 import math
 import resource
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,8 +15,9 @@ from typing import Any
 import keras
 
 from hornbeam.components.loading import loaded
-from hornbeam.datasets.builtin import DatasetSchema
-from hornbeam.datasets.columns import input_shapes, schema_of
+from hornbeam.datasets.columns import feeds
+from hornbeam.datasets.labels import Labels
+from hornbeam.datasets.splits import split_sizes
 from hornbeam.jobs.plan_text import plan_text
 from hornbeam.queue.base import ProofAnswer
 from hornbeam.specs.graphs import INPUT
@@ -25,11 +26,11 @@ from schemas.problems import Finding, Severity
 from workers.messages import PlanRequest
 from workers.training.assembly import Assembler, Observer, kind_of
 from workers.training.build import Builder, BuildError, build_error, trace
-from workers.training.checks import check_alone, check_output
-from workers.training.data import split_sizes
+from workers.training.checks import check_output
 from workers.training.ends import End, ends
 from workers.training.estimates import Estimates, OptimizerState, estimate, memory_findings, with_estimates
 from workers.training.failures import plain_message
+from workers.training.preprocessing import assembled, graph_of
 from workers.training.trials import has_own_components, try_components
 from workers.training.weights import foreseen
 
@@ -104,8 +105,6 @@ class _Proof:
         self.optimizer_state: OptimizerState | None = None
         self.model: Any = None
         self.shapes: dict[str | None, tuple[int | None, ...]] = {}
-        dataset = self.spec["dataset"]
-        self.schema: DatasetSchema | None = None if dataset is None else schema_of(dataset)
 
     @property
     def findings(self) -> list[Finding]:
@@ -149,10 +148,9 @@ class _Proof:
     def _outputs(self) -> dict[str, Any]:
         """The model's symbolic outputs; None where a layer does not fit. Later layers are still made, to check them."""
         model = self.spec["model"]
-        names = list(model.get("inputs") or {INPUT: None})
-        shapes: Mapping[str, Any] = input_shapes(self.spec["dataset"], names) if self.spec["dataset"] else {}
-        assembler = Assembler(self.builder, self.layers)
         try:
+            shapes, dtypes = self._fed()
+            assembler = Assembler(self.builder, self.layers, dtypes)
             if "application" not in model:
                 made = assembler.assemble(model, shapes)
                 self._foresee_weights(made.layers)
@@ -166,6 +164,21 @@ class _Proof:
             self.findings.append(error.finding)
             return {"output": None}
         return {"output": self.model.outputs[0]}
+
+    def _fed(self) -> tuple[dict[str, Any], dict[str, str]]:
+        """The shape and dtype of each input, as far as the dataset decides them. Raises BuildError."""
+        dataset, graph = self.spec["dataset"], graph_of(self.spec)
+        if dataset is None:
+            return {}, {}
+        if graph is not None:
+            outputs = assembled(graph, self.builder, Observer()).outputs
+            shapes = {name: tuple(tensor.shape[1:]) for name, tensor in outputs.items()}
+            return shapes, {name: str(tensor.dtype) for name, tensor in outputs.items()}
+        found = feeds(dataset, list(self.spec["model"].get("inputs") or (INPUT,)))
+        return (
+            {name: feed.shape for name, feed in found.items()},
+            {name: feed.dtype for name, feed in found.items() if feed.dtype is not None},
+        )
 
     def _foresee_weights(self, layers: Sequence[Any]) -> None:
         """Whether layers that are all there can begin with the weights of another model, where that is known."""
@@ -197,15 +210,17 @@ class _Proof:
     def _fit_together(self, end: End, output: Any, measures: list[tuple[str, Any]] | None) -> None:
         """The rules first; where they find no error, the loss and the metrics themselves have the last word."""
         shape = tuple(output.shape)
-        found = check_alone(end, shape) if self.schema is None else check_output(end, self.schema, shape)
+        found = check_output(end, shape)
         self.layers.findings += found
         has_errors = any(finding.severity is Severity.ERROR for finding in found)
-        if self.schema is None or has_errors or measures is None:
+        if end.labels is None or has_errors or measures is None:
             return
         rows = 7 if 7 not in shape else 11  # a number, and no other axis's, so that nothing fits by chance
-        labels = _labels(end, self.schema, rows)
+        labels = _labels(end.labels, rows)
         batch = keras.KerasTensor((rows, *shape[1:]), output.dtype)
         self.layers.findings += _measure(measures, labels, batch)
+        if self.spec["training"].get("class_weight") is not None:
+            self.layers.findings += _unweighed(measures, labels, batch)
 
     def _plan(self, outputs: Mapping[str, Any]) -> Plan:
         whole = all(output is not None for output in outputs.values())
@@ -233,20 +248,17 @@ class _Proof:
         return [finding.model_copy(update={"severity": Severity.WARNING}) for finding in found]
 
     def _rows(self) -> int | None:
-        if self.schema is None:
-            return None
-        return split_sizes(self.schema.rows, self.spec["dataset"].get("validation"))[0]
+        dataset = self.spec["dataset"]
+        return None if dataset is None else split_sizes(dataset).train
 
     def _steps(self) -> int | None:
         rows = self._rows()
         return None if rows is None else math.ceil(rows / int(self.spec["training"]["batch_size"]))
 
 
-def _labels(end: End, schema: DatasetSchema, rows: int) -> Any:
+def _labels(labels: Labels, rows: int) -> Any:
     """Symbolic labels of some rows."""
-    if end.columns is not None:
-        return keras.KerasTensor((rows, len(end.columns)), "float32")
-    return keras.KerasTensor((rows,), "float32" if schema.classes is None else "int32")
+    return keras.KerasTensor((rows, *labels.shape), labels.dtype)
 
 
 def _measure(measures: Iterable[tuple[str, Any]], labels: Any, outputs: Any) -> list[Finding]:
@@ -265,6 +277,27 @@ def _measure(measures: Iterable[tuple[str, Any]], labels: Any, outputs: Any) -> 
             )
             findings.append(Finding(pointer=pointer, code=f"{kind}.does_not_fit", message=message))
     return findings
+
+
+def _unweighed(measures: Iterable[tuple[str, Any]], labels: Any, outputs: Any) -> Iterator[Finding]:
+    """A warning for a loss over the batch as a whole, of which weights of rows can pick nothing out."""
+    for _, measure in measures:
+        if isinstance(measure, keras.losses.Loss) and _gives_one_number(measure, labels, outputs):
+            yield Finding(
+                severity=Severity.WARNING,
+                pointer="/training/class_weight",
+                code="loss.ignores_weights",
+                message=f"{type(measure).__name__} is one number for all rows of a batch: weights scale it as a whole.",
+                suggestion="Leave class_weight out, or take a loss with a number for each row.",
+            )
+
+
+def _gives_one_number(loss: Any, labels: Any, outputs: Any) -> bool:
+    """Whether a loss has no axis of rows left before it is reduced; not where it does not fit, which was said."""
+    try:
+        return tuple(trace(loss.call, labels, outputs).shape) == ()
+    except Exception:  # noqa: BLE001 - an operator's loss may raise anything
+        return False
 
 
 def _first(outputs: Any) -> Any:

@@ -5,6 +5,7 @@ pipe, the signals and the limits on memory and time to whoever forked.
 """
 
 import logging
+import math
 import sys
 import time
 import traceback
@@ -29,18 +30,24 @@ from workers.training.assembly import Assembler
 from workers.training.build import Builder, BuildError, make_variables, model_outputs
 from workers.training.checkpoints import Checkpoints, learnt_until
 from workers.training.checks import check_output
+from workers.training.columns import AnyColumn
 from workers.training.course import Course, Position, Start
-from workers.training.data import Array, JobData, Rows, load
+from workers.training.data import JobData, Rows, load
 from workers.training.ends import ends, layer_pointers
 from workers.training.engine import Engine, FitEngine
 from workers.training.environment import prepare
 from workers.training.failures import StopRequested, Whereabouts, explain, failure_from_findings
 from workers.training.guards import connect_guards
 from workers.training.monitors import checkpoint_monitor
+from workers.training.preprocessing import Preprocessor, graph_of
 from workers.training.reporting import Channel, CheckpointPlan, History, Reporter, Send, StopFlag
+from workers.training.room import Files, Room
 from workers.training.weights import begin_with, learnt_before
 
 log = logging.getLogger("workers.training")
+
+_SHARE_OF_FEATURES = 4
+"""This part of a trainer's memory the features may take; larger ones are fed from a file."""
 
 
 def run(request: TrainerRequest, send: Send, stop: StopFlag) -> None:
@@ -70,11 +77,16 @@ class _Training:
         """Go through all phases; returns the reason for which the training ended."""
         self._enter(JobPhase.LOADING_DATA)
         prepare(self._request)
-        data = load(self._spec)
+        files = self._files()
+        data = load(self._spec, files)
         self._enter(JobPhase.BUILDING)
+        preprocessor = self._preprocessor(data)
+        if preprocessor is not None:
+            data = preprocessor.applied(data, Room(files))
         learning = self._learning(data)
         model, callbacks = self._build(learning, data)
-        checkpoints = Checkpoints(model, callbacks, self._directory, learning.learnt)
+        began_with = self._request.start.origin() if self._request.start else None
+        checkpoints = Checkpoints(model, callbacks, self._directory, learning.learnt, began_with)
         start = self._resume(checkpoints)
         course = Course.from_spec(self._spec, data)
         reporter = self._reporter(course, checkpoints)
@@ -85,23 +97,31 @@ class _Training:
         try:
             stopped_by = self._engine.train(model, course, reporter, callbacks, start)
         except Overfitted:
-            results = self._results(data, reporter.history, OverfittingGuard.__name__)
+            results = self._results(data, reporter.history, OverfittingGuard.__name__, checkpoints.origin)
             self._enter(JobPhase.SAVING)
             writer.write_records(model, results)
             raise
-        results = self._results(data, reporter.history, stopped_by)
+        results = self._results(data, reporter.history, stopped_by, checkpoints.origin)
         self._channel.whereabouts.epoch = None
         evaluation = self._evaluate(model, course)
         self._enter(JobPhase.SAVING)
-        writer.write_all(model, replace(results, evaluation=evaluation))
+        whole = model if preprocessor is None else preprocessor.before(model)
+        writer.write_all(model, replace(results, evaluation=evaluation), saved=whole)
         return f"stopped_early: {stopped_by}" if stopped_by else "completed"
 
-    def _results(self, data: JobData, history: History, stopped_by: str | None) -> Results:
+    def _files(self) -> Files:
+        share = self._request.memory_bytes // _SHARE_OF_FEATURES
+        return Files(self._request.tables, self._directory, share, self._request.max_file_bytes)
+
+    def _results(
+        self, data: JobData, history: History, stopped_by: str | None, origin: Mapping[str, Any] | None
+    ) -> Results:
         """What there is to tell when the last epoch is over."""
         return Results(
             job_id=self._request.job_id,
             spec=self._spec,
             data=data,
+            origin=origin,
             history=history,
             monitor=checkpoint_monitor(self._spec),
             evaluation=None,
@@ -111,6 +131,16 @@ class _Training:
 
     def _enter(self, phase: JobPhase) -> None:
         self._channel.send(PhaseEntered(phase=phase))
+
+    def _preprocessor(self, data: JobData) -> Preprocessor | None:
+        """What the columns go through before the model. Raises TrainingFailed where it can't be made."""
+        graph = graph_of(self._spec)
+        if graph is None:
+            return None
+        try:
+            return Preprocessor(graph, Builder(loaded().catalogue), data.train)
+        except BuildError as error:
+            raise failure_from_findings([error.finding], self._channel.whereabouts.layers) from error
 
     def _learning(self, data: JobData) -> Learning:
         """For layers that learn from the training rows, or did so in an earlier attempt."""
@@ -126,7 +156,8 @@ class _Training:
         spec, builder = self._spec, Builder(loaded().catalogue)
         features = _by_input(spec["model"], data.train)
         try:
-            model = Assembler(builder, learning).model(spec["model"], _shapes(features))
+            dtypes = {name: "string" for name, column in features.items() if column.dtype == object}
+            model = Assembler(builder, learning, dtypes).model(spec["model"], _shapes(features))
             if self._request.start is not None:
                 begin_with(model, spec["model"], self._request.start, builder)
             model.compile(
@@ -138,17 +169,17 @@ class _Training:
             callbacks = builder.callbacks(spec)
         except BuildError as error:
             raise failure_from_findings([error.finding], self._channel.whereabouts.layers) from error
-        self._check_outputs(model, data)
+        self._check_outputs(model)
         make_variables(model, output_names(spec["model"]), data.train.first(spec["training"]["batch_size"]).labels)
         return model, callbacks
 
-    def _check_outputs(self, model: Any, data: JobData) -> None:
+    def _check_outputs(self, model: Any) -> None:
         """Raises TrainingFailed where an output does not fit its loss or labels."""
         outputs = model_outputs(model, output_names(self._spec["model"]))
         errors = [
             finding
             for end in ends(self._spec)
-            for finding in check_output(end, data.schema, tuple((outputs[end.name] if end.name else outputs).shape))
+            for finding in check_output(end, tuple((outputs[end.name] if end.name else outputs).shape))
             if finding.severity is Severity.ERROR
         ]
         if errors:
@@ -175,13 +206,15 @@ class _Training:
         if course.validation is None:
             return None
         self._enter(JobPhase.EVALUATING)
-        return self._engine.evaluate(model, course)
+        found = self._engine.evaluate(model, course.validation, course.batch_size)
+        # As in each epoch, what is no number is left out; there it was said.
+        return {name: value for name, value in found.items() if math.isfinite(value)}
 
     def _seconds(self) -> float:
         return self._seconds_before + time.monotonic() - self._began
 
 
-def _by_input(model: Mapping[str, Any], rows: Rows) -> Mapping[str, Array]:
+def _by_input(model: Mapping[str, Any], rows: Rows) -> Mapping[str, AnyColumn]:
     """The features by the names of the model's inputs."""
     if isinstance(rows.features, Mapping):
         return rows.features
@@ -189,7 +222,7 @@ def _by_input(model: Mapping[str, Any], rows: Rows) -> Mapping[str, Array]:
     return {name: rows.features}
 
 
-def _shapes(features: Mapping[str, Array]) -> dict[str, tuple[int, ...]]:
+def _shapes(features: Mapping[str, AnyColumn]) -> dict[str, tuple[int | None, ...]]:
     """The shape of one example, by input."""
     return {name: array.shape[1:] for name, array in features.items()}
 

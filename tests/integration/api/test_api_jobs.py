@@ -177,6 +177,13 @@ def test_cancelling_twice_is_harmless_and_too_late_is_a_conflict(api):
     problem(api.http.post(f"/v1/jobs/{done}/cancel"), 409, "job.transition_refused")
 
 
+def test_a_page_of_another_site_cancels_nothing(api):
+    job_id = api.create()["id"]
+    headers = {"Origin": "https://other.example", "Content-Type": "text/plain"}
+    problem(api.http.post(f"/v1/jobs/{job_id}/cancel", headers=headers), 403, "request.cross_site")
+    assert api.http.get(f"/v1/jobs/{job_id}").json()["status"] == "queued"
+
+
 def test_only_a_job_that_is_over_can_be_deleted(api):
     job_id = api.create()["id"]
     problem(api.http.delete(f"/v1/jobs/{job_id}"), 409, "job.not_over")
@@ -229,6 +236,8 @@ def test_a_body_that_is_too_large_is_refused_however_it_comes(api):
         ("GET", "/v1/jobs/%00%ff", 404, "job.not_found"),
         ("GET", "/v1/components/layer/Dens", 404, "component.not_found"),
         ("GET", "/v1/nothing", 404, "path.not_found"),
+        ("GET", "/v1/jobs/", 404, "path.not_found"),
+        ("POST", "/v1/jobs/", 404, "path.not_found"),
         ("PUT", "/v1/jobs", 405, "method.not_allowed"),
         ("POST", "/v1/jobs", 415, "media_type.unsupported"),
         ("GET", "/v1/jobs?limit=0", 422, "parameter.invalid"),
@@ -242,3 +251,49 @@ def test_a_body_that_is_too_large_is_refused_however_it_comes(api):
 )
 def test_other_mistakes(api, method, path, status, code):
     problem(api.http.request(method, path), status, code)
+
+
+def test_what_can_be_read_has_a_head(api):
+    job_id = api.create()["id"]
+    paths = [
+        "/v1/jobs",
+        f"/v1/jobs/{job_id}",
+        f"/v1/jobs/{job_id}/events",
+        "/v1/components/loss",
+        "/v1/workers",
+        "/healthz",
+    ]
+    for path in [*paths, "/v1/schemas/job.json", "/openapi.json", "/readyz", "/v1/jobs/job_none"]:
+        whole, head = api.http.get(path), api.http.head(path)
+        assert (head.status_code, head.content) == (whole.status_code, b""), path
+        names = ("content-type", "content-length", "etag", "retry-after", "content-security-policy")
+        assert [head.headers.get(name) for name in names] == [whole.headers.get(name) for name in names], path
+
+
+def test_the_head_of_a_stream_does_not_wait_for_its_end(api):
+    path = f"/v1/jobs/{api.create()['id']}/events"
+    head = api.http.head(path, headers={"Accept": "text/event-stream"})
+    assert (head.status_code, head.headers["content-type"]) == (200, "text/event-stream; charset=utf-8")
+    assert api.http.get(path).status_code == 200  # over the same connection
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "allowed"),
+    [
+        ("HEAD", "/v1/jobs/job_none/cancel", "POST"),
+        ("PUT", "/v1/jobs", "GET, HEAD, POST"),
+        ("POST", "/v1/jobs/job_none", "DELETE, GET, HEAD"),
+        ("POST", "/v1/jobs/job_none/model", "GET, HEAD"),
+        ("POST", "/docs", "GET, HEAD"),
+    ],
+)
+def test_what_is_not_allowed_says_what_is(api, method, path, allowed):
+    answer = api.http.request(method, path)
+    assert (answer.status_code, answer.headers["allow"]) == (405, allowed)
+    assert answer.headers["content-type"] == "application/problem+json"
+
+
+def test_only_heads_of_downloads_are_documented(api):
+    paths = api.http.get("/openapi.json").json()["paths"]
+    heads = [operations["head"]["operationId"] for operations in paths.values() if "head" in operations]
+    assert sorted(heads) == ["head_artifact", "head_checkpoint", "head_model"]
