@@ -25,7 +25,7 @@ from hornbeam.ingest.protocol import TABLE, IngestAnswer, IngestLimits, IngestRe
 from hornbeam.jobs.identifiers import new_dataset_id
 from schemas.stored_datasets import DatasetChange, ReadingOptions
 from schemas.strict import JsonObject
-from service.digests import compare
+from service.digests import announced, compare, verified
 from service.ingesting import Ingest, Ingests
 from service.multipart import Form, read_form
 from service.parts import Parts
@@ -109,9 +109,10 @@ class Datasets:
         self, request: Request, boundary: bytes, describe: Callable[[Form], Arriving]
     ) -> DatasetRecord:
         """The dataset in a form: read once all of it is there, for its fields may come after the file. See `bring`."""
+        expected = announced(request.headers)  # of the form, not of the file in it
         async with self._ingests.place(), self.workdir() as workdir:
             async with self._intake(workdir) as intake:
-                form = await read_form(pieces_of(request), boundary, intake)
+                form = await read_form(verified(pieces_of(request), expected), boundary, intake)
 
             async def fill(ingest: Ingest) -> Received:
                 await ingest.grown(form.file.size_bytes)

@@ -5,8 +5,9 @@ Only SHA-256 is looked at; other algorithms are passed over, as the RFC has it. 
 
 import base64
 import binascii
+import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import AsyncIterable, AsyncIterator, Mapping
 
 from fastapi.exceptions import RequestValidationError
 
@@ -30,6 +31,17 @@ def compare(expected: str | None, arrived: str) -> None:
     """Raise DigestMismatch where another digest was announced than what arrived has."""
     if expected is not None and expected != arrived:
         raise DigestMismatch(f"The SHA-256 of what arrived is {arrived}, and {expected} was announced.")
+
+
+async def verified(pieces: AsyncIterable[bytes], expected: str | None) -> AsyncIterator[bytes]:
+    """The pieces of a body whose own digest was announced. Raises DigestMismatch after the last one."""
+    digest = hashlib.sha256()
+    async for piece in pieces:
+        if expected is not None:
+            digest.update(piece)
+        yield piece
+    if expected is not None:
+        compare(expected, digest.hexdigest())
 
 
 def _sha256_in(name: str, header: str) -> str | None:

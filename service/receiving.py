@@ -7,6 +7,7 @@ import asyncio
 import contextlib
 import errno
 import hashlib
+import time
 from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -25,6 +26,8 @@ CHUNK = 2**20
 """What is handed to a thread at once: enough that the hand-over costs nothing."""
 SILENT_SECONDS = 60.0
 """A client that sends nothing for so long is given up: it holds a place that others wait for."""
+SLOWEST = 1024
+"""Bytes a second that it must send on average, for the same reason."""
 
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
@@ -44,18 +47,21 @@ async def pieces_of(request: Request) -> AsyncIterator[bytes]:
         detail = "A Content-Encoding is not undone here: send a compressed file as what it is."
         raise HTTPException(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, detail)
     stream = request.stream()
+    deadline = time.monotonic() + SILENT_SECONDS
     try:
         while True:
-            async with asyncio.timeout(SILENT_SECONDS):
+            async with asyncio.timeout(min(SILENT_SECONDS, deadline - time.monotonic())):
                 piece = await anext(stream, None)
             if piece is None:
                 return
             yield piece
+            deadline += len(piece) / SLOWEST
     except ClientDisconnect:
         raise HTTPException(HTTPStatus.BAD_REQUEST, "The body ended before its end.") from None
     except TimeoutError:
         raise HTTPException(
-            HTTPStatus.REQUEST_TIMEOUT, f"Nothing more of the body came within {SILENT_SECONDS:g} seconds."
+            HTTPStatus.REQUEST_TIMEOUT,
+            f"Nothing more of the body came within {SILENT_SECONDS:g} seconds, or less than {SLOWEST} bytes a second.",
         ) from None
 
 

@@ -52,9 +52,7 @@ FileName = Annotated[str, Path(alias="dataset", description="The file's name.", 
 Name = Annotated[str | None, Query(description="The file's name: its ending tells the format.", examples=[FILE_NAME])]
 Options = Annotated[
     str | None,
-    Query(
-        max_length=65_536, description="How the file is read, as JSON.", examples=['{"kinds": {"kind": "category"}}']
-    ),
+    Query(max_length=8192, description="How the file is read, as JSON.", examples=['{"kinds": {"kind": "category"}}']),
 ]
 Format = Annotated[DatasetFormat | None, Query(description="Stands for `options.format`.")]
 HasHeader = Annotated[bool | None, Query(alias="header", description="Stands for `options.header`.")]

@@ -7,7 +7,7 @@ HTTP = {
     "path.not_found": "There is nothing at this path.",
     "method.not_allowed": "The path exists, and does not take this method; `Allow` lists those that it takes.",
     "media_type.not_acceptable": "Nothing that `Accept` lists can be given.",
-    "request.timeout": "Nothing more of the body came for a minute.",
+    "request.timeout": "Nothing more of the body came for a minute, or less than 1 KiB a second.",
     "body.too_large": "The body exceeds `HORNBEAM_MAX_BODY_BYTES`.",
     "media_type.unsupported": "The body's media type is not one that is read here.",
     "range.not_satisfiable": "`Range` lies outside of the file; `Content-Range` has its length.",

@@ -27,6 +27,14 @@ class TestRefusing:
         right = empty_api.http.post("/v1/datasets", **sent, headers={name: f"sha-512=:AAAA:, {digest(FLOWERS)}"})
         assert right.status_code == 201
 
+    def test_the_digest_of_a_form_is_that_of_all_of_it(self, empty_api):
+        start = b'--b\r\nContent-Disposition: form-data; name="file"; filename="x.csv"\r\n\r\n'
+        body = start + FLOWERS + b"\r\n--b--\r\n"
+        headers = {"Content-Type": "multipart/form-data; boundary=b"}
+        for about, status in ((FLOWERS, 422), (body, 201)):
+            sent = {**headers, "Content-Digest": digest(about)}
+            assert empty_api.http.post("/v1/datasets", content=body, headers=sent).status_code == status
+
     @pytest.mark.parametrize("header", ["sha-256=:short:", "sha-256=abc", "sha-256=:AAAA:"])
     def test_a_digest_that_is_none_is_refused(self, empty_api, header):
         answer = empty_api.http.put("/v1/datasets/x.csv", content=FLOWERS, headers={"Content-Digest": header})

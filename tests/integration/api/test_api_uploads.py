@@ -6,6 +6,7 @@ import signal
 import socket
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 
@@ -42,6 +43,14 @@ def complete(api: Api, upload: Upload):
 
 def seen(api: Api, upload: Upload) -> Upload:
     return Upload.model_validate_json(api.http.get(upload.links["self"]).content)
+
+
+def is_gone(process: int) -> bool:
+    """Whether it has ended, be it that nobody has asked how."""
+    try:
+        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] in "ZX"
+    except FileNotFoundError:
+        return True
 
 
 @pytest.fixture(autouse=True)
@@ -206,6 +215,7 @@ class TestProcesses:
                 os.kill(reader, signal.SIGSTOP)
                 api.process.kill()
                 assert asked.exception(20) is not None
+            wait_until(lambda: is_gone(reader), what="the end of the process that reads")
             shared = {"HORNBEAM_ARTIFACT_URL": api.settings.artifact_url}
             with running_api(api.settings.database_url.get_secret_value(), **shared) as other:
                 assert complete(other, upload).json()["code"] == "upload.busy"
