@@ -80,6 +80,7 @@ JOB: dict[str, Any] = {
     "summary": {
         "best": {"epoch": 4, "checkpoint": _CHECKPOINT_ID, "metrics": {"val_loss": 0.31, "val_accuracy": 0.91}},
         "last": {"epoch": 4, "checkpoint": _CHECKPOINT_ID, "metrics": {"val_loss": 0.31, "val_accuracy": 0.91}},
+        "test": None,
     },
     "error": None,
     "findings": [],

@@ -128,6 +128,13 @@ class ArtifactSaved(_Message):
     media_type: str
 
 
+class Evaluated(_Message):
+    """The finished model was measured on the test rows."""
+
+    kind: Literal["evaluated"] = "evaluated"
+    metrics: dict[str, float]
+
+
 class Warned(_Message):
     """Something the client should know, and that does not stop the training."""
 
@@ -170,6 +177,7 @@ Message = (
     | GuardEvaluated
     | CheckpointSaved
     | ArtifactSaved
+    | Evaluated
     | Warned
     | Succeeded
     | Stopped

@@ -57,6 +57,8 @@ def _watch(current: Session, job_id: str) -> None:
     job, course = follow(current.client, job_id, current.out)
     if course.epochs:
         current.out.print("", tables.result_table(course), "")
+    if job.summary.test:
+        current.out.print(f"test  {wording.metrics(job.summary.test)}", highlight=False)
     current.out.print(pages.summary_line(job), style=wording.STATUS_STYLE.get(job.status, ""))
     if job.error:
         pages.print_failure(current.out, job.error)

@@ -211,6 +211,10 @@ class AttemptStore(ABC):
         """Record an epoch (event `epoch.completed`), and the summary's best and last."""
 
     @abstractmethod
+    def record_test(self, attempt: Attempt, metrics: Mapping[str, float]) -> None:
+        """Put the finished model's metrics on the test rows into the summary, until another epoch is recorded."""
+
+    @abstractmethod
     def add_checkpoint(self, attempt: Attempt, checkpoint: CheckpointRecord) -> None:
         """Record a checkpoint (event `checkpoint.created`); a best one takes the mark from the one before."""
 

@@ -54,6 +54,8 @@ class Rows:
     """As `hornbeam.datasets.labels.LabelKind` says."""
     weights: Array | None = None
     """float32, (rows,)."""
+    numbers: Numbers | None = None
+    """The row of the dataset that each label stands in, (rows,)."""
 
     def __len__(self) -> int:
         return len(next(iter(self.features.values())) if isinstance(self.features, Mapping) else self.features)
@@ -200,6 +202,7 @@ class _Examples:
             features if len(features) > 1 else next(iter(features.values())),
             labels[None] if None in labels else {str(name): array for name, array in labels.items()},
             None if self._weights is None else self._weights[own],
+            own,
         )
 
     def labelled(self, numbers: Numbers) -> Numbers:

@@ -5,11 +5,12 @@ pipe, the signals and the limits on memory and time to whoever forked.
 """
 
 import logging
+import math
 import sys
 import time
 import traceback
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -22,7 +23,7 @@ from hornbeam.specs.graphs import INPUT
 from hornbeam.specs.outputs import output_names
 from schemas.jobs import ErrorOrigin, JobPhase
 from schemas.problems import Severity
-from workers.messages import Failed, PhaseEntered, Stopped, Succeeded, TrainerRequest
+from workers.messages import Evaluated, Failed, PhaseEntered, Stopped, Succeeded, TrainerRequest
 from workers.training.adapting import Learning, Learnt
 from workers.training.artifacts import ArtifactWriter, Results
 from workers.training.assembly import Assembler
@@ -35,6 +36,7 @@ from workers.training.data import Files, JobData, Rows, load
 from workers.training.ends import ends, layer_pointers
 from workers.training.engine import Engine, FitEngine
 from workers.training.environment import prepare
+from workers.training.evaluation.evaluating import Part, evaluate
 from workers.training.failures import StopRequested, Whereabouts, explain, failure_from_findings
 from workers.training.guards import connect_guards
 from workers.training.monitors import checkpoint_monitor
@@ -83,11 +85,12 @@ class _Training:
         course = Course.from_spec(self._spec, data)
         reporter = self._reporter(course, checkpoints)
         connect_guards(callbacks, model, course, self._channel.send)
-        self._enter(JobPhase.TRAINING)
+        if course.epochs:
+            self._enter(JobPhase.TRAINING)
         self._began = time.monotonic()
         writer = ArtifactWriter(self._directory, self._channel.send)
         try:
-            stopped_by = self._engine.train(model, course, reporter, callbacks, start)
+            stopped_by = self._engine.train(model, course, reporter, callbacks, start) if course.epochs else None
         except Overfitted:
             results = self._results(data, reporter.history, OverfittingGuard.__name__)
             self._enter(JobPhase.SAVING)
@@ -95,9 +98,9 @@ class _Training:
             raise
         results = self._results(data, reporter.history, stopped_by)
         self._channel.whereabouts.epoch = None
-        evaluation = self._evaluate(model, course)
+        results = self._evaluate(model, course, results)
         self._enter(JobPhase.SAVING)
-        writer.write_all(model, replace(results, evaluation=evaluation))
+        writer.write_all(model, results)
         return f"stopped_early: {stopped_by}" if stopped_by else "completed"
 
     def _files(self) -> Files:
@@ -180,11 +183,29 @@ class _Training:
         plan = CheckpointPlan(self._spec["checkpoints"]["every_epochs"], save)
         return Reporter(course, checkpoint_monitor(self._spec), plan, history, self._channel)
 
-    def _evaluate(self, model: Any, course: Course) -> dict[str, float] | None:
-        if course.validation is None:
-            return None
+    def _evaluate(self, model: Any, course: Course, results: Results) -> Results:
+        """The results with what the model is worth on the rows that are held back."""
+        data = results.data
+        if data.validation is None and data.test is None:
+            return results
         self._enter(JobPhase.EVALUATING)
-        return self._engine.evaluate(model, course.validation, course.batch_size)
+        validation, test = (self._measured(model, rows, course.batch_size) for rows in (data.validation, data.test))
+        if test is not None:
+            self._channel.send(Evaluated(metrics=test))
+        name, rows, metrics = ("test", data.test, test) if data.test else ("validation", data.validation, validation)
+        measured = evaluate(model, self._spec, Part(name, rows or data.train, metrics or {}), self._is_to_stop(course))
+        return replace(results, evaluation=validation, test=test, measured=measured)
+
+    def _measured(self, model: Any, rows: Rows | None, batch_size: int) -> dict[str, float] | None:
+        """The loss and metrics over some rows, those that are finite."""
+        if rows is None:
+            return None
+        metrics = self._engine.evaluate(model, rows, batch_size)
+        return {name: value for name, value in metrics.items() if math.isfinite(value)}
+
+    def _is_to_stop(self, course: Course) -> Callable[[], bool]:
+        """A training that is over is not stopped any more: little is left. Where nothing was trained, this is all."""
+        return (lambda: False) if course.epochs else self._channel.stop.is_set
 
     def _seconds(self) -> float:
         return self._seconds_before + time.monotonic() - self._began
