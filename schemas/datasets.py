@@ -78,7 +78,7 @@ class ColumnSplit(Request):
 class OtherSplit(Request):
     """The rows of another dataset, with the same columns."""
 
-    source: StoredSource = Field(description="Where they are.")
+    source: DatasetSource = Field(description="Where they are.")
 
 
 def _split_form(value: Any) -> str:

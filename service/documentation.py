@@ -11,6 +11,7 @@ from fastapi.openapi.utils import get_openapi
 from pydantic.json_schema import models_json_schema
 
 import hornbeam
+from schemas.evaluations import EvaluationRequest
 from schemas.problems import Problem
 from schemas.training import JobSpec
 
@@ -88,7 +89,8 @@ def document(app: FastAPI) -> dict[str, Any]:
         tags=TAGS,
     )
     _, definitions = models_json_schema(
-        [(JobSpec, "validation"), (Problem, "serialization")], ref_template="#/components/schemas/{model}"
+        [(JobSpec, "validation"), (EvaluationRequest, "validation"), (Problem, "serialization")],
+        ref_template="#/components/schemas/{model}",
     )
     known = written.setdefault("components", {}).setdefault("schemas", {})
     for name, schema in definitions["$defs"].items():

@@ -117,6 +117,8 @@ PROOF: dict[str, Any] = {
     "findings": [],
 }
 
+EVALUATION: dict[str, Any] = {"dataset": {"source": {"builtin": "digits"}}}
+
 EVENTS: list[dict[str, Any]] = [
     {"seq": 1, "type": "job.queued", "at": _AT.format(1), "data": {"status": "queued", "reason": "submitted"}},
     {"seq": 2, "type": "job.started", "at": _AT.format(2), "data": {"status": "running", "reason": "claimed"}},

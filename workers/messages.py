@@ -31,16 +31,21 @@ class ResumePoint(_Message):
 
 
 class StartingPoint(_Message):
-    """The checkpoint of another job, from which a training takes its first weights."""
+    """The checkpoint of another job, or its finished model, from which a training takes its first weights."""
 
     path: str
     """A file in `workdir`."""
-    checkpoint: str
-    """Its id."""
+    checkpoint: str | None
+    """Its id; None for the finished model."""
     epoch: int
     job_id: str
     model: dict[str, Any]
     """That job's model, normalised: what the file's weights belong to."""
+
+    @property
+    def name(self) -> str:
+        """What messages call it."""
+        return self.checkpoint or f"the finished model of {self.job_id}"
 
 
 class TrainerRequest(_Message):

@@ -19,6 +19,7 @@ from hornbeam.specs.data import Datasets, NoDatasets, add_facts, check_data, dat
 from hornbeam.specs.findings import Report
 from hornbeam.specs.models import WIRING, ModelChecker
 from hornbeam.specs.monitors import check_monitor, default_monitor, direction, log_keys, settle_metric_names
+from hornbeam.specs.other_data import check_other_data
 from hornbeam.specs.parsing import read
 from hornbeam.specs.remembered import Memory, Remembered, key_of, packed, unpacked
 from schemas.catalog import ComponentKind
@@ -130,6 +131,7 @@ def _examine(
     _check_components(normalised, checker, report)
     if not report.has_errors_in("/model", "/dataset"):
         inputs.settle_inputs(normalised["model"], normalised["dataset"], report)
+        check_other_data(normalised, report)
     is_provable = not (report.has_errors and report.has_errors_in("/model", "/dataset", ""))
     if report.has_errors:
         _leave_out_errors(normalised, report)

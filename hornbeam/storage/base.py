@@ -74,6 +74,10 @@ class LeaseSighting:
     heartbeat_at: datetime
 
 
+MODEL = "model.keras"
+"""What the artifact is called that is a job's finished model."""
+
+
 class JobStore(ABC):
     """Jobs as clients see them."""
 

@@ -1,7 +1,19 @@
 """One module per resource. Each has `routes`; the application takes them in this order, the busiest first."""
 
-from service.routes import artifacts, catalog, checkpoints, compare, events, history, jobs, operations, workers
+from service.routes import (
+    artifacts,
+    catalog,
+    checkpoints,
+    compare,
+    evaluations,
+    events,
+    history,
+    jobs,
+    operations,
+    workers,
+)
 
 ALL = tuple(
-    module.routes for module in (jobs, events, history, checkpoints, artifacts, compare, catalog, workers, operations)
+    module.routes
+    for module in (jobs, evaluations, events, history, checkpoints, artifacts, compare, catalog, workers, operations)
 )

@@ -20,6 +20,8 @@ from schemas.checkpoints import ArtifactKind
 from schemas.events import MetricHistory
 from workers.messages import ArtifactSaved
 from workers.training import curves, tensorboard
+from workers.training.adapting import Learnt
+from workers.training.checkpoints import save_model
 from workers.training.data import JobData
 from workers.training.evaluation import partition
 from workers.training.evaluation.evaluating import Evaluation, class_names
@@ -58,12 +60,16 @@ class ArtifactWriter:
 
     directory: Path
     send: Send
+    learnt: Learnt = field(default_factory=dict)
+    """What the model's layers learnt of the data; it goes with the model."""
     _written: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     def write_all(self, model: Any, results: Results) -> None:
         """Write every artifact; of a job that trained nothing there is no other model than the one it began with."""
         if results.history.epochs:
-            self._write("model.keras", ArtifactKind.MODEL, "application/zip", model.save)
+            self._write(
+                "model.keras", ArtifactKind.MODEL, "application/zip", lambda path: save_model(model, self.learnt, path)
+            )
         self.write_records(model, results)
 
     def write_records(self, model: Any, results: Results) -> None:

@@ -90,8 +90,15 @@ class Checkpoints:
                 yield f"metric/{index}", keras.ops.convert_to_numpy(variable)
 
 
+def save_model(model: Any, learnt: Learnt, path: Path) -> None:
+    """Write a finished model, with what its layers had learnt of the data beforehand: no place to go on from."""
+    model.save(path)
+    with zipfile.ZipFile(path, "a") as archive:
+        archive.writestr(_FACTS, json.dumps({"format": FORMAT, "learnt": learnt}, allow_nan=False))
+
+
 def learnt_until(path: Path) -> Learnt:
-    """What layers had learnt of the data before the training that `path` is a checkpoint of."""
+    """What layers had learnt of the data before the training that `path` is a checkpoint, or the model, of."""
     with zipfile.ZipFile(path) as archive:
         learnt: Learnt = json.loads(archive.read(_FACTS)).get("learnt", {})
     return learnt

@@ -184,13 +184,13 @@ class _Room:
 class _Examples:
     """The examples of a table, as a spec wants them."""
 
-    def __init__(self, spec: Mapping[str, Any], table: Table) -> None:
+    def __init__(self, spec: Mapping[str, Any], table: Table, *, is_weighed: bool = True) -> None:
         self.spec, self.table, self.dataset = spec, table, spec["dataset"]
         self.window = self.dataset.get("window")
         found = feeds(self.dataset, list(spec["model"].get("inputs") or {INPUT: None}))
         self._features = {name: _features(feed, table) for name, feed in found.items()}
         self._labels = {output: _labels(labels, table, output) for output, labels in _wanted(spec).items()}
-        weights = self.dataset.get("weights")
+        weights = self.dataset.get("weights") if is_weighed else None
         self._weights = None if weights is None else in_memory(table.numbers([weights]))[:, 0]
 
     def of(self, numbers: Numbers) -> Rows:
@@ -273,7 +273,7 @@ def _part(examples: _Examples, numbers: Numbers | None, dataset: Dataset, part: 
         return None
     if numbers is None:  # another dataset, whose classes are numbered as the training's are
         other = _open(wanted, files)
-        examples, numbers = _Examples(examples.spec, other), np.arange(other.facts.rows)
+        examples, numbers = _Examples(examples.spec, other, is_weighed=False), np.arange(other.facts.rows)
     return replace(examples.of(numbers), weights=None)
 
 

@@ -88,7 +88,7 @@ class _Training:
         if course.epochs:
             self._enter(JobPhase.TRAINING)
         self._began = time.monotonic()
-        writer = ArtifactWriter(self._directory, self._channel.send)
+        writer = ArtifactWriter(self._directory, self._channel.send, learning.learnt)
         try:
             stopped_by = self._engine.train(model, course, reporter, callbacks, start) if course.epochs else None
         except Overfitted:

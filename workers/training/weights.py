@@ -1,4 +1,4 @@
-"""Weights to begin with, from a checkpoint of another job: transfer learning.
+"""Weights to begin with, from a checkpoint of another job or its finished model: transfer learning.
 
 The other job's model is built again from its own spec, takes its weights out of the file, and hands them on by layer
 name. So arrays are all that is read of the file, and nothing in it is executed. Weights that no training changes come
@@ -156,7 +156,7 @@ def begin_with(model: Any, spec: Mapping[str, Any], start: StartingPoint, builde
     if mismatches:
         raise _mismatched(mismatches)
     count = sum(handover.carry_out() for handover in wanted)
-    log.info("%d layers have the weights of %s, of epoch %d of %s", count, start.checkpoint, start.epoch, start.job_id)
+    log.info("%d layers have the weights of %s, of epoch %d of %s", count, start.name, start.epoch, start.job_id)
 
 
 def foreseen(layers: Sequence[Any], model: Mapping[str, Any], builder: Builder) -> list[Finding]:
@@ -172,8 +172,9 @@ def foreseen(layers: Sequence[Any], model: Mapping[str, Any], builder: Builder) 
     try:
         made = Assembler(builder).model(source, {}, name="source")
     except BuildError as error:
+        where = f"{WHERE}/{'job' if 'job' in model['initial_weights'] else 'checkpoint'}"
         message = f"The checkpoint's model can't be built any more: {plain_message(error)}"
-        return [Finding(pointer=f"{WHERE}/checkpoint", code="weights.unreadable", message=message)]
+        return [Finding(pointer=where, code="weights.unreadable", message=message)]
     mismatches = (handover.mismatch() for handover in handovers(Layers(layers, model), Layers(made.layers, source)))
     return [mismatch.finding for mismatch in mismatches if mismatch is not None]
 
@@ -200,8 +201,8 @@ def _restored(start: StartingPoint, builder: Builder) -> Any:
         raise failure(
             ErrorOrigin.DATA,
             "weights.unreadable",
-            f"The model of {start.checkpoint} can't be built any more: {plain_message(error)}",
-            where=ErrorLocation(pointer=f"{WHERE}/checkpoint"),
+            f"The model of {start.name} can't be built any more: {plain_message(error)}",
+            where=ErrorLocation(pointer=f"{WHERE}/{'checkpoint' if start.checkpoint else 'job'}"),
             suggestion=f"Train {start.job_id} again: a component that it uses may have changed since.",
         ) from error
     return model
