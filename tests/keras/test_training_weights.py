@@ -7,7 +7,8 @@ import keras
 import pytest
 
 from tests.keras.specs import checked
-from workers.messages import ArtifactSaved, ResumePoint, StartingPoint, Succeeded
+from workers.messages import ArtifactSaved, Evaluated, ResumePoint, StartingPoint, Succeeded
+from workers.training.data import load
 from workers.training.weights import Layers, handovers
 
 pytestmark = pytest.mark.keras
@@ -361,3 +362,28 @@ def test_nothing_in_the_file_but_arrays_is_read(trained_on, model_after):
     model = model_after(spec_of([HIDDEN, OUT], weights_of=start, optimizer=IDLE), begun)
 
     assert weights(model, "hidden") == weights(saved(start), "hidden")
+
+
+def test_the_finished_model_of_a_job_hands_on_its_weights_and_what_its_layers_learnt(train):
+    """EarlyStopping has put weights back that no checkpoint after them has; boundaries of bins are no weight at all."""
+    layers = [
+        {"type": "Discretization", "num_bins": 5, "output_mode": "multi_hot"},
+        OUT,
+    ]
+    stopping = {"type": "EarlyStopping", "monitor": "loss", "mode": "max", "patience": 1, "restore_best_weights": True}
+    spec = spec_of(layers, training={"epochs": 5}, callbacks=[stopping])
+    first = train(spec)
+    assert first.last == Succeeded(reason="stopped_early: EarlyStopping")
+    path = next(message.path for message in first.of(ArtifactSaved) if message.name == "model.keras")
+    start = StartingPoint(path=path, checkpoint=None, epoch=2, job_id="job_source", model=spec["model"])
+    model = {"layers": layers, "initial_weights": {"job": "job_source"}}
+    whole = {**DIGITS, "test": {"source": {"builtin": "digits"}}}
+
+    measured = train(checked(dataset=whole, model=model, training={"epochs": 0, "seed": 3}), begin_with=start)
+
+    (evaluated,) = measured.of(Evaluated)
+    rows = load(checked(dataset=whole, model=model, training={"epochs": 0, "seed": 3})).test
+    assert evaluated.metrics["loss"] == pytest.approx(
+        keras.models.load_model(path).evaluate(rows.features, rows.labels, verbose=0, return_dict=True)["loss"],
+        rel=1e-5,
+    )
