@@ -5,8 +5,7 @@ HornbeamError
 │             UploadNotFound
 ├── Conflict: TransitionRefused, JobNotOver, JobNotSucceeded, KeyInFlight, DatasetInUse, UploadBusy
 ├── Invalid: InvalidSpec, InvalidCursor, KeyReused, InvalidDataset, DigestMismatch, DatasetTooLarge, UploadIncomplete
-├── Unavailable: StoreUnavailable, QueueUnavailable, ArtifactStoreUnavailable, IngestBusy
-├── StorageFull
+├── Unavailable: StoreUnavailable, QueueUnavailable, ArtifactStoreUnavailable, StorageFull, IngestBusy
 ├── LeaseLost
 ├── InstallationError: SettingsInvalid, DirectoryInUse, PortInUse, ServerMissing, ComponentRefused
 └── ClientError: ServiceUnreachable, UnexpectedAnswer, DownloadDamaged
@@ -216,7 +215,7 @@ class IngestBusy(Unavailable):
     code = "ingest.busy"
 
 
-class StorageFull(HornbeamError):
+class StorageFull(Unavailable):
     """There is no room left for this."""
 
     code = "storage.full"

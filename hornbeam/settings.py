@@ -90,6 +90,16 @@ class Settings(BaseSettings):
     max_dimension: int = Field(default=16_777_216, ge=1, description="The largest number a layer's size may be.")
     max_body_bytes: int = Field(default=2**20, ge=1024, description="The largest request body.")
     max_nesting: int = Field(default=10, ge=1, description="How deep a spec's JSON may nest.")
+    max_dataset_bytes: int = Field(
+        default=16 * 2**30, ge=1, description="The largest file that a client may bring as a dataset."
+    )
+    ingests: int = Field(default=2, ge=1, le=64, description="Files that an API process reads into tables at once.")
+    ingest_seconds: int = Field(
+        default=3600, ge=1, description="What reading a file may take once it is there, and of CPU time."
+    )
+    upload_seconds: float = Field(
+        default=86_400.0, gt=0, description="An upload in parts is removed when no part has come for so long."
+    )
     proof_seconds: float = Field(default=5.0, gt=0, description="How long a request waits for the planner.")
 
     @field_validator("redis_url")

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Discriminator, Field, StringConstraints, Tag
 
+from schemas.models import ComponentRef
 from schemas.strict import Request
 
 
@@ -39,18 +40,42 @@ class StoredSource(Request):
     id: DatasetId = Field(description="Of `/v1/datasets`.")
 
 
-def _has(field: str, otherwise: str) -> Discriminator:
-    """Tells two forms apart by a field that only one of them has."""
+class Synthetic(Request):
+    """Rows that are drawn by chance, to try a service or a model out: columns `x0`, `x1`, ... and `label`."""
+
+    task: Literal["classification", "regression"] = Field(
+        default="classification", description="Whether the label is a class, or a number that depends on the columns."
+    )
+    rows: Annotated[int, Field(ge=10, le=100_000_000)] = Field(description="How many.")
+    columns: Annotated[int, Field(ge=1, le=10_000)] = Field(description="Numbers in each row.")
+    classes: Annotated[int, Field(ge=2, le=1000)] = Field(default=2, description="For classification.")
+    noise: Annotated[float, Field(ge=0, le=100)] = Field(
+        default=0.1, description="Standard deviation of what no model can know."
+    )
+    seed: Seed = Field(default=0, description="Equal seeds give equal rows.")
+
+
+class SyntheticSource(Request):
+    """Rows that the service draws itself."""
+
+    synthetic: Synthetic = Field(description="What they are like.")
+
+
+def _form_of(*fields: str) -> Discriminator:
+    """Tells forms apart by a field that only one of them has; without any it is the last."""
 
     def form(value: Any) -> str:
-        present = field in value if isinstance(value, dict) else hasattr(value, field)
-        return f"{field}:form" if present else f"{otherwise}:form"
+        present = (name for name in fields if (name in value if isinstance(value, dict) else hasattr(value, name)))
+        return f"{next(present, fields[-1])}:form"
 
     return Discriminator(form)
 
 
 DatasetSource = Annotated[
-    Annotated[BuiltinSource, Tag("builtin:form")] | Annotated[StoredSource, Tag("id:form")], _has("id", "builtin")
+    Annotated[BuiltinSource, Tag("builtin:form")]
+    | Annotated[StoredSource, Tag("id:form")]
+    | Annotated[SyntheticSource, Tag("synthetic:form")],
+    _form_of("id", "synthetic", "builtin"),
 ]
 
 
@@ -81,18 +106,11 @@ class OtherSplit(Request):
     source: DatasetSource = Field(description="Where they are.")
 
 
-def _split_form(value: Any) -> str:
-    for field in ("column", "source"):
-        if field in value if isinstance(value, dict) else hasattr(value, field):
-            return f"{field}:form"
-    return "fraction:form"
-
-
 Split = Annotated[
     Annotated[FractionSplit, Tag("fraction:form")]
     | Annotated[ColumnSplit, Tag("column:form")]
     | Annotated[OtherSplit, Tag("source:form")],
-    Discriminator(_split_form),
+    _form_of("column", "source", "fraction"),
 ]
 
 
@@ -147,6 +165,22 @@ class Window(Request):
     )
 
 
+def _preprocess_form(value: Any) -> str:
+    return "auto:form" if isinstance(value, str) else "each:form"
+
+
+Chain = Annotated[
+    Annotated[Literal["auto"], Tag("auto:form")]
+    | Annotated[list[ComponentRef], Field(max_length=16), Tag("each:form")],
+    Discriminator(_preprocess_form),
+]
+Preprocess = Annotated[
+    Annotated[Literal["auto"], Tag("auto:form")]
+    | Annotated[dict[ColumnName, Chain], Field(max_length=10_000), Tag("each:form")],
+    Discriminator(_preprocess_form),
+]
+
+
 class DatasetSpec(Request):
     """The data of a job."""
 
@@ -166,5 +200,15 @@ class DatasetSpec(Request):
     )
     test: Split | None = Field(
         default=None, description="Rows that the training never sees; the finished model is evaluated on them."
+    )
+    preprocess: Preprocess | None = Field(
+        default=None,
+        description="Layers that each column goes through before it goes into the model, fitted on the training rows "
+        "and saved in the model; `auto`: what is usual for a column of its kind.",
+    )
+    augment: Annotated[list[ComponentRef], Field(max_length=16)] = Field(
+        default_factory=list,
+        description="Layers that change what the model is trained on, and nothing else: `RandomFlip`, `GaussianNoise`. "
+        "They become the first layers of the model.",
     )
     weights: ColumnName | None = Field(default=None, description="A column with each row's weight in the loss.")

@@ -137,6 +137,36 @@ class DatasetPage(Response):
     next: str | None = None
 
 
+class BuiltinColumn(Response):
+    """A column of a dataset that ships with the service."""
+
+    name: str
+    kind: ColumnKind
+    dtype: str
+    classes: list[str] | None = Field(default=None, description="Label `i` means the class at place `i`.")
+
+
+class BuiltinTable(Response):
+    """A dataset that ships with the service: a spec names it, and nobody brings, changes or deletes it."""
+
+    name: str
+    description: str
+    task: Literal["classification", "regression"]
+    source: dict[str, str] = Field(description="What to write as `dataset.source`.")
+    rows: int
+    feature_shape: list[int] = Field(description="Of one example.")
+    columns: list[BuiltinColumn]
+    target: str
+
+
+class BuiltinPage(Response):
+    """All datasets that ship with the service."""
+
+    data: list[BuiltinTable]
+    has_more: bool = False
+    next: str | None = None
+
+
 class RowPage(Response):
     """Some rows of a dataset, to look at."""
 

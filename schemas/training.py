@@ -69,10 +69,15 @@ class Resources(Request):
 _OF_COMPONENTS = ("type", "formula", "class_name", "config")
 
 
-def _is_by_output(value: Any) -> str:
-    """Whether losses or metrics are given for each output. No output is called like a field of a component."""
-    by_output = isinstance(value, dict) and bool(value) and value.keys().isdisjoint(_OF_COMPONENTS)
+def _are_by_output(value: Any) -> str:
+    """Whether metrics are given for each output. No output is called like a field of a component."""
+    by_output = isinstance(value, dict) and value.keys().isdisjoint(_OF_COMPONENTS)
     return "each:output" if by_output else "one:output"
+
+
+def _is_by_output(value: Any) -> str:
+    """Whether losses are given for each output, of which there is one at least."""
+    return _are_by_output(value) if value else "one:output"
 
 
 MetricList = Annotated[list[ComponentRef], Field(max_length=32)]
@@ -84,7 +89,7 @@ Losses = Annotated[
 Metrics = Annotated[
     Annotated[MetricList, Tag("one:output")]
     | Annotated[dict[LayerName, MetricList], Field(max_length=64), Tag("each:output")],
-    Discriminator(_is_by_output),
+    Discriminator(_are_by_output),
 ]
 
 

@@ -12,11 +12,14 @@ import hornbeam
 from hornbeam.settings import ANY_HOST
 from service import routes
 from service.catalogues import Catalogues
+from service.datasets import Datasets
 from service.dependencies import Service, State
 from service.documentation import document
 from service.fleet import Fleet
 from service.guard import Guarded
 from service.headers import Secured
+from service.housekeeping import Housekeeping
+from service.ingesting import Ingests
 from service.instruments import Instruments, Measured, RecordCollector
 from service.parts import Parts
 from service.problems import add_handlers
@@ -25,9 +28,13 @@ from service.routing import heads
 from service.stopping import Stopping
 from service.submission import Submissions
 from service.threads import Threads
+from service.uploads import Uploads
 from service.views import JobViews
 from service.waiting import Waiting
 from service.wakeups import WakeUps
+
+FILE_THREADS = 8
+"""For bytes that come in, apart from the store's: large files must not keep polls waiting."""
 
 OpenParts = Callable[[], AbstractAsyncContextManager[Parts]]
 
@@ -66,7 +73,10 @@ def build_app(open_parts: OpenParts, *, allowed_hosts: Collection[str] = (ANY_HO
     async def lifespan(_: FastAPI) -> AsyncIterator[State]:
         async with open_parts() as parts:
             with _serving(parts, instruments) as service:
-                yield {"service": service}
+                try:
+                    yield {"service": service}
+                finally:
+                    await service.uploads.aclose()
 
     app = Application(
         instruments,
@@ -96,6 +106,11 @@ def _serving(parts: Parts, instruments: Instruments) -> Iterator[Service]:
         catalogues = Catalogues(parts.catalogue, parts.store, silent_after=silent_after)
         held.enter_context(catalogues.kept_fresh())
         fleet = Fleet(parts.store, silent_after=silent_after, held=catalogues.held)
+        files = held.enter_context(closing(Threads(FILE_THREADS)))
+        ingests = Ingests(parts.settings.ingests, parts.settings.ingest_seconds, threads)
+        datasets = Datasets(parts, threads, files, ingests)
+        keeping = Housekeeping(parts.store, parts.artifacts, upload_seconds=parts.settings.upload_seconds)
+        held.enter_context(keeping.kept_up())
         views = JobViews(parts.store, parts.watch, fleet, threads)
         recorder = Recorder(parts.store, fleet, wake_ups, threads)
         collector = RecordCollector(parts.store, fleet)
@@ -111,4 +126,6 @@ def _serving(parts: Parts, instruments: Instruments) -> Iterator[Service]:
             waiting=Waiting(parts.watch, stopping),
             catalogues=catalogues,
             instruments=instruments,
+            datasets=datasets,
+            uploads=Uploads(parts, threads, files, datasets),
         )

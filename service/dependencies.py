@@ -9,6 +9,7 @@ from typing import Annotated, TypedDict, cast
 from fastapi import Depends, Path, Query, Request
 
 from service.catalogues import Catalogues
+from service.datasets import Datasets
 from service.documents import Documents
 from service.fleet import Fleet
 from service.instruments import Instruments
@@ -16,6 +17,7 @@ from service.parts import Parts
 from service.stopping import Stopping
 from service.submission import Submissions
 from service.threads import Threads
+from service.uploads import Uploads
 from service.views import JobViews
 from service.waiting import Waiting
 
@@ -33,6 +35,8 @@ class Service:
     waiting: Waiting
     catalogues: Catalogues
     instruments: Instruments
+    datasets: Datasets
+    uploads: Uploads
 
     @property
     def documents(self) -> Documents:

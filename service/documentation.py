@@ -8,14 +8,20 @@ from typing import Any
 
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
+from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
 import hornbeam
 from schemas.evaluations import EvaluationRequest
 from schemas.problems import Problem
+from schemas.stored_datasets import DatasetChange, UploadRequest
 from schemas.training import JobSpec
 
+READ: tuple[type[BaseModel], ...] = (JobSpec, EvaluationRequest, UploadRequest, DatasetChange)
+"""Bodies that operations read by themselves."""
+
 JSON = "application/json"
+BYTES = "application/octet-stream"
 
 DESCRIPTION = """\
 Trains Keras models. Post a job spec (architecture, loss, optimizer, dataset), watch it learn, download the model.
@@ -32,6 +38,7 @@ TAGS = [
     {"name": "jobs", "description": "Submit, poll, list, cancel and delete training jobs."},
     {"name": "events", "description": "What happens to a job, as a page or as a live stream."},
     {"name": "results", "description": "What a training produces: metrics, logs, checkpoints, artifacts, the model."},
+    {"name": "datasets", "description": "Bring data: send files whole or in parts, see what they hold."},
     {"name": "catalogue", "description": "What a spec may name, and the schema of a spec."},
     {"name": "operations", "description": "Workers, health, readiness and metrics of the service itself."},
 ]
@@ -39,7 +46,7 @@ TAGS = [
 _HEADERS = {
     "ETag": "Stands for this answer; send it as `If-None-Match`.",
     "Retry-After": "Seconds until it is worth asking again.",
-    "Location": "The address of the job.",
+    "Location": "The address of what was made.",
     "Repr-Digest": "The SHA-256 of the whole file (RFC 9530).",
     "Content-Disposition": "The name to save the file as.",
     "Content-Range": "Which bytes these are, and of how many.",
@@ -78,6 +85,34 @@ def deep_object(name: str, description: str) -> dict[str, Any]:
     return {"parameters": [{**parameter, "schema": schema, "example": {"team": "vision"}}]}
 
 
+def json_body(model: str, example: Any) -> dict[str, Any]:
+    """A body that the operation reads by itself, by the name of its model."""
+    schema = {"$ref": f"#/components/schemas/{model}"}
+    return {"requestBody": {"required": True, "content": {JSON: {"schema": schema, "example": example}}}}
+
+
+def file_body(example: str, *, form: bool = False) -> dict[str, Any]:
+    """A body that is a file, or a form with one."""
+    binary = {"type": "string", "format": "binary"}
+    content: dict[str, Any] = {media_type: {"schema": binary, "example": example} for media_type in ("text/csv", BYTES)}
+    if form:
+        text = {"type": "string"}
+        fields = {"file": binary, "name": text, "options": text, "metadata": text}
+        content["multipart/form-data"] = {
+            "schema": {"type": "object", "properties": fields, "required": ["file"], "additionalProperties": False}
+        }
+    return {"requestBody": {"required": True, "content": content}}
+
+
+def merged(*parts: Mapping[str, Any]) -> dict[str, Any]:
+    """Several of the above for one operation."""
+    whole: dict[str, Any] = {}
+    for part in parts:
+        for name, value in part.items():
+            whole[name] = [*whole.get(name, []), *value] if isinstance(value, list) else value
+    return whole
+
+
 def document(app: FastAPI) -> dict[str, Any]:
     """The whole document."""
     written = get_openapi(
@@ -89,7 +124,7 @@ def document(app: FastAPI) -> dict[str, Any]:
         tags=TAGS,
     )
     _, definitions = models_json_schema(
-        [(JobSpec, "validation"), (EvaluationRequest, "validation"), (Problem, "serialization")],
+        [*((model, "validation") for model in READ), (Problem, "serialization")],
         ref_template="#/components/schemas/{model}",
     )
     known = written.setdefault("components", {}).setdefault("schemas", {})

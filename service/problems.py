@@ -65,6 +65,7 @@ CODE_OF: Mapping[int, str] = {
     404: "path.not_found",
     405: "method.not_allowed",
     406: "media_type.not_acceptable",
+    408: "request.timeout",
     413: "body.too_large",
     415: "media_type.unsupported",
     416: "range.not_satisfiable",

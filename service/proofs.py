@@ -1,5 +1,9 @@
-"""Asks the planner for proofs, and keeps the answers: who sends an architecture again does not wait for it again."""
+"""Asks the planner for proofs, and keeps the answers: who sends an architecture again does not wait for it again.
 
+Who sends one that somebody else is just asking for waits for the same answer.
+"""
+
+import asyncio
 import hashlib
 import time
 from collections import OrderedDict
@@ -36,19 +40,32 @@ class Proofs:
         self._timeout = timeout
         self._is_alone = Circuit()
         self._answers: OrderedDict[str, tuple[float, ProofAnswer]] = OrderedDict()
+        self._asking: dict[str, asyncio.Task[ProofAnswer | None]] = {}
 
     async def of(self, spec: Mapping[str, Any]) -> ProofAnswer | None:
         """The proof of a normalised spec, or None when no planner answers in time."""
         if self._is_alone.is_open and not self._answers:
             return None
         digest = proof_digest(spec)
-        asked_at = time.monotonic()
         known = self._answers.get(digest)
-        if known is not None and asked_at - known[0] < _KEPT_SECONDS:
+        if known is not None and time.monotonic() - known[0] < _KEPT_SECONDS:
             self._answers.move_to_end(digest)
             return known[1]
-        if self._is_alone.is_open:
-            return None
+        if digest not in self._asking:
+            if self._is_alone.is_open:
+                return None
+            self._asking[digest] = asyncio.create_task(self._ask(digest, spec))
+        # Whoever asked first may go away: the others wait on, and the answer is kept.
+        return await asyncio.shield(self._asking[digest])
+
+    async def _ask(self, digest: str, spec: Mapping[str, Any]) -> ProofAnswer | None:
+        try:
+            return await self._answered(digest, spec)
+        finally:
+            del self._asking[digest]
+
+    async def _answered(self, digest: str, spec: Mapping[str, Any]) -> ProofAnswer | None:
+        asked_at = time.monotonic()
         answer = await self._planner.prove(spec, timeout=self._timeout)
         if answer is not None:
             if any(finding.code == UNPROVEN for finding in answer.findings):

@@ -37,6 +37,8 @@ class StartingPoint(_Message):
     """A file in `workdir`."""
     checkpoint: str | None
     """Its id; None for the finished model."""
+    sha256: str
+    """Of the file as it was stored."""
     epoch: int
     job_id: str
     model: dict[str, Any]
@@ -46,6 +48,10 @@ class StartingPoint(_Message):
     def name(self) -> str:
         """What messages call it."""
         return self.checkpoint or f"the finished model of {self.job_id}"
+
+    def origin(self) -> dict[str, Any]:
+        """What is remembered of it when the training is over: which file of which job it was."""
+        return self.model_dump(include={"job_id", "checkpoint", "epoch", "sha256"})
 
 
 class TrainerRequest(_Message):

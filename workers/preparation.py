@@ -90,7 +90,12 @@ def _checkpoint(context: AttemptContext, checkpoint_id: str) -> StartingPoint:
     model = store.get_job(checkpoint.job_id).spec["model"]
     context.parts.artifacts.fetch(checkpoint.key, path, sha256=checkpoint.sha256)
     return StartingPoint(
-        path=str(path), checkpoint=checkpoint.id, epoch=checkpoint.epoch, job_id=checkpoint.job_id, model=model
+        path=str(path),
+        checkpoint=checkpoint.id,
+        sha256=checkpoint.sha256,
+        epoch=checkpoint.epoch,
+        job_id=checkpoint.job_id,
+        model=model,
     )
 
 
@@ -99,7 +104,9 @@ def _finished_model(context: AttemptContext, job_id: str) -> StartingPoint:
     job, artifact = store.get_job(job_id), store.artifact(job_id, MODEL)
     context.parts.artifacts.fetch(artifact.key, path, sha256=artifact.sha256)
     epoch = job.summary.last.epoch if job.summary.last else 0
-    return StartingPoint(path=str(path), checkpoint=None, epoch=epoch, job_id=job_id, model=job.spec["model"])
+    return StartingPoint(
+        path=str(path), checkpoint=None, epoch=epoch, job_id=job_id, model=job.spec["model"], sha256=artifact.sha256
+    )
 
 
 def _model_gone(job_id: str) -> JobError:

@@ -24,15 +24,15 @@ class ExitCode(IntEnum):
     USAGE = 2
     """The command line itself is wrong (typer's own)."""
     INVALID = 3
-    """The spec, or another part of the request, is not valid."""
+    """The spec, the file, or another part of the request, is not valid."""
     NOT_FOUND = 4
-    """There is no such job, file or component."""
+    """There is no such job, dataset, file or component."""
     UNREACHABLE = 5
     """No service answers, or a part of it is away."""
     CANCELLED = 6
     """The job that it waited for was cancelled."""
     CONFLICT = 7
-    """The job's status does not allow it."""
+    """The state of things does not allow it."""
     INSTALLATION = 8
     """`up` or `demo` can't start: the port or the directory is in use, a part is missing."""
     INTERRUPTED = 130

@@ -7,7 +7,7 @@ from rich.console import Console
 from rich.text import Text
 
 from hornbeam.cli.specfiles import Place, SpecFile, UnreadableSpec
-from hornbeam.errors import HornbeamError, InvalidSpec
+from hornbeam.errors import HornbeamError, InvalidDataset, InvalidSpec
 from schemas.problems import Finding, Severity
 
 _ABOUT_A_NAME = {"field.unknown", "parameter.unknown"}
@@ -16,7 +16,7 @@ _STYLE = {Severity.ERROR: "bold red", Severity.WARNING: "bold yellow", Severity.
 
 def print_error(console: Console, error: HornbeamError, spec: SpecFile | None = None) -> None:
     """Say what went wrong, and what to do about it."""
-    if isinstance(error, InvalidSpec) and error.findings:
+    if isinstance(error, InvalidSpec | InvalidDataset) and error.findings:
         print_findings(console, error.findings, spec)
         return
     _headline(console, Severity.ERROR, error.message, error.code)
@@ -33,7 +33,7 @@ def print_findings(console: Console, findings: Sequence[Finding], spec: SpecFile
             console.print()
         _headline(console, finding.severity, finding.message, finding.code)
         if spec is None:
-            console.print(Text(f"  --> {finding.pointer or 'the whole spec'}", style="dim"))
+            console.print(Text(f"  --> {finding.pointer or 'the whole'}", style="dim"))
         else:
             place = _place(finding, spec)
             _excerpt(console, spec.name, spec.text.splitlines(), place, finding.pointer)
@@ -43,7 +43,7 @@ def print_findings(console: Console, findings: Sequence[Finding], spec: SpecFile
 
 def error_json(error: HornbeamError) -> str:
     """An error for a script, on one line."""
-    findings = error.findings if isinstance(error, InvalidSpec) else ()
+    findings = error.findings if isinstance(error, InvalidSpec | InvalidDataset) else ()
     return json.dumps(
         {
             "code": error.code,

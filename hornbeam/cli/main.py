@@ -8,6 +8,7 @@ import typer
 import hornbeam
 from hornbeam.cli.catalog import catalog
 from hornbeam.cli.compare import compare
+from hornbeam.cli.datasets import datasets
 from hornbeam.cli.demo import demo
 from hornbeam.cli.download import download
 from hornbeam.cli.evaluate import evaluate
@@ -31,6 +32,7 @@ app.command(rich_help_panel=_JOBS)(submit)
 app.command("list", rich_help_panel=_JOBS)(list_jobs)
 for _command in (show, watch, logs, compare, evaluate, cancel, download, delete, catalog):
     app.command(rich_help_panel=_JOBS)(_command)
+app.add_typer(datasets, name="datasets", rich_help_panel="Datasets, over HTTP")
 
 
 def _print_version(wanted: bool) -> None:

@@ -23,7 +23,7 @@ _MOST_METRICS = 6
 def epoch_table(course: Course, rows: Sequence[EpochRow | None]) -> Table:
     """One line per epoch, the best one marked; None stands for epochs left out."""
     names = wording.in_order(course.metric_names)[:_MOST_METRICS]
-    table = _plain_table()
+    table = plain_table()
     table.add_column("epoch", justify="right")
     for name in names:
         table.add_column(name, justify="right")
@@ -55,11 +55,11 @@ def result_table(course: Course) -> Table:
 
 def job_table(jobs: Iterable[Job]) -> Table:
     """One line per job."""
-    table = _plain_table("job", "name", "status", "epoch", "best", "created")
+    table = plain_table("job", "name", "status", "epoch", "best", "created")
     for job in jobs:
         table.add_row(
             job.id,
-            Text(_clipped(job.name or "", 20)),
+            Text(clipped(job.name or "", 20)),
             Text(job.status, style=wording.STATUS_STYLE.get(job.status, "")),
             epoch_of(job),
             best_of(job),
@@ -70,12 +70,12 @@ def job_table(jobs: Iterable[Job]) -> Table:
 
 def compared_table(comparison: Comparison) -> Table:
     """One line per job, numbered: the number stands for the job in the tables below it."""
-    table = _plain_table("", "job", "name", "status", "epochs", "took")
+    table = plain_table("", "job", "name", "status", "epochs", "took")
     for number, job in enumerate(comparison.jobs, 1):
         status = f"{job.status}: {job.error}" if job.error else job.status
         took = "-" if job.duration_seconds is None else wording.seconds(job.duration_seconds)
         style = wording.STATUS_STYLE.get(job.status, "")
-        name = Text(_clipped(job.name or "", 20))
+        name = Text(clipped(job.name or "", 20))
         table.add_row(str(number), job.id, name, Text(status, style=style), str(job.epochs), took)
     return table
 
@@ -101,7 +101,7 @@ def bests_table(comparison: Comparison) -> Table:
 
 def checkpoint_table(checkpoints: Iterable[Checkpoint]) -> Table:
     """One line per checkpoint."""
-    table = _plain_table("checkpoint", "epoch", "size", "metrics")
+    table = plain_table("checkpoint", "epoch", "size", "metrics")
     for checkpoint in checkpoints:
         table.add_row(
             checkpoint.id,
@@ -115,7 +115,7 @@ def checkpoint_table(checkpoints: Iterable[Checkpoint]) -> Table:
 
 def artifact_table(artifacts: Iterable[Artifact]) -> Table:
     """One line per file."""
-    table = _plain_table("artifact", "size", "sha-256")
+    table = plain_table("artifact", "size", "sha-256")
     for artifact in artifacts:
         table.add_row(artifact.name, wording.size(artifact.size_bytes), artifact.sha256[:12])
     return table
@@ -123,7 +123,7 @@ def artifact_table(artifacts: Iterable[Artifact]) -> Table:
 
 def component_table(components: Iterable[ComponentEntry]) -> Table:
     """One line per component."""
-    table = _plain_table("kind", "name", "what it is")
+    table = plain_table("kind", "name", "what it is")
     for component in components:
         table.add_row(component.kind, component.name, component.summary)
     # Where there is little room, the summary gives way.
@@ -134,7 +134,7 @@ def component_table(components: Iterable[ComponentEntry]) -> Table:
 
 def plan_table(plan: Plan) -> Table:
     """The layers of a model, as the planner built it."""
-    table = _plain_table("layer", "type", "output shape", "parameters")
+    table = plain_table("layer", "type", "output shape", "parameters")
     for layer in plan.layers:
         shape = "x".join("?" if size is None else str(size) for size in layer.output_shape or [])
         table.add_row(layer.name, layer.type, shape, f"{layer.parameters:,}")
@@ -166,7 +166,7 @@ def _validation_first(metrics: dict[str, float]) -> dict[str, float]:
 
 
 def _numbered_table(title: str, comparison: Comparison) -> Table:
-    return _plain_table(title, *(str(number) for number in range(1, len(comparison.jobs) + 1)))
+    return plain_table(title, *(str(number) for number in range(1, len(comparison.jobs) + 1)))
 
 
 def _best_cell(bests: MetricBests, job_id: str) -> Text:
@@ -182,15 +182,17 @@ def _value(value: Any) -> str:
     """A value of a spec, short; a component by its type and first parameters."""
     if isinstance(value, dict) and "type" in value:
         parameters = (f"{name}={_value(item)}" for name, item in value.items() if name not in ("type", "name"))
-        return _clipped(f"{value['type']}({', '.join(parameters)})", 28)
-    return _clipped(json.dumps(value, ensure_ascii=False), 28)
+        return clipped(f"{value['type']}({', '.join(parameters)})", 28)
+    return clipped(json.dumps(value, ensure_ascii=False), 28)
 
 
-def _clipped(text: str, width: int) -> str:
+def clipped(text: str, width: int) -> str:
+    """The text, cut to a width."""
     return text if len(text) <= width else text[: width - 1] + "…"
 
 
-def _plain_table(*columns: str) -> Table:
+def plain_table(*columns: str) -> Table:
+    """A table without a frame, as all of them are."""
     table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, header_style="bold")
     for column in columns:
         table.add_column(column, no_wrap=True)

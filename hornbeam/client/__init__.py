@@ -11,6 +11,7 @@ code, so that `except JobNotFound` means here what it means in the service.
 """
 
 from hornbeam.client._client import Hornbeam
+from hornbeam.client._datasets import Datasets
 from hornbeam.client._jobs import Jobs
 
-__all__ = ["Hornbeam", "Jobs"]
+__all__ = ["Datasets", "Hornbeam", "Jobs"]

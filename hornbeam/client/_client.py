@@ -1,6 +1,6 @@
 """`Hornbeam`: a connection to one service.
 
-Leaves HTTP to `_transport` and everything about jobs to `_jobs`.
+Leaves HTTP to `_transport`, everything about jobs to `_jobs` and about datasets to `_datasets`.
 """
 
 from types import TracebackType
@@ -9,6 +9,7 @@ from urllib.parse import quote
 
 import httpx
 
+from hornbeam.client._datasets import Datasets
 from hornbeam.client._jobs import Jobs
 from hornbeam.client._transport import Transport
 from schemas.catalog import Catalogue, ComponentEntry
@@ -37,6 +38,7 @@ class Hornbeam:
     ) -> None:
         self._transport = Transport(base_url, timeout=timeout, retries=retries, transport=transport)
         self.jobs = Jobs(self._transport)
+        self.datasets = Datasets(self._transport)
 
     @property
     def base_url(self) -> str:

@@ -8,7 +8,16 @@ from collections.abc import Iterator
 import httpx
 from pydantic import ValidationError
 
-from hornbeam.errors import Conflict, HornbeamError, Invalid, InvalidSpec, NotFound, Unavailable, UnexpectedAnswer
+from hornbeam.errors import (
+    Conflict,
+    HornbeamError,
+    Invalid,
+    InvalidDataset,
+    InvalidSpec,
+    NotFound,
+    Unavailable,
+    UnexpectedAnswer,
+)
 from schemas.problems import Problem
 
 _KIND_OF_STATUS: dict[int, type[HornbeamError]] = {
@@ -22,6 +31,7 @@ _KIND_OF_STATUS: dict[int, type[HornbeamError]] = {
     502: Unavailable,
     503: Unavailable,
     504: Unavailable,
+    507: Unavailable,
 }
 
 
@@ -41,6 +51,8 @@ def error_of(response: httpx.Response) -> HornbeamError:
 
 def _raised_by(problem: Problem, status: int) -> HornbeamError:
     message = problem.detail or problem.title
+    if problem.code == InvalidDataset.code:
+        return InvalidDataset(problem.errors, message)
     if problem.errors:
         return InvalidSpec(problem.errors, message, plan=problem.plan)
     kind = _class_of_code(problem.code) or _KIND_OF_STATUS.get(status, UnexpectedAnswer)
@@ -50,7 +62,7 @@ def _raised_by(problem: Problem, status: int) -> HornbeamError:
 def _class_of_code(code: str) -> type[HornbeamError] | None:
     known = {kind.code: kind for kind in _descendants(HornbeamError)}
     found = known.get(code)
-    return None if found is InvalidSpec else found
+    return None if found in (InvalidSpec, InvalidDataset) else found
 
 
 def _descendants(kind: type[HornbeamError]) -> Iterator[type[HornbeamError]]:

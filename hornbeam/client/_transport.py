@@ -1,11 +1,11 @@
 """HTTP for the client: one connection pool, errors as our exceptions, careful repetition.
 
-Leaves the meaning of paths and bodies to `_client` and `_jobs`.
+Leaves the meaning of paths and bodies to `_client`, `_jobs` and `_datasets`.
 """
 
 import re
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -35,7 +35,9 @@ class Call:
     query: Mapping[str, QueryValue] = field(default_factory=dict)
     headers: Mapping[str, str] = field(default_factory=dict)
     content: bytes | None = None
-    """JSON."""
+    """JSON, unless the headers say something else."""
+    body: Callable[[], Iterator[bytes]] | None = None
+    """In place of `content`: makes the pieces of a large body, anew for each try."""
     repeatable: bool = True
     """Whether doing it twice is the same as doing it once."""
     read_seconds: float | None = None
@@ -111,7 +113,7 @@ class Transport:
         return {
             "params": dict(call.query),
             "headers": {**({} if call.content is None else _JSON), **call.headers},
-            "content": call.content,
+            "content": call.body() if call.body else call.content,
             "timeout": httpx.Timeout(self._timeout, read=call.read_seconds or self._timeout),
         }
 

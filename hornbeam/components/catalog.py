@@ -6,6 +6,7 @@ Leaves generating the file to `hornbeam.components.introspection`.
 
 import difflib
 import hashlib
+import heapq
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -17,6 +18,10 @@ from schemas.catalog import Catalogue, ComponentEntry, ComponentKind, Parameter
 CATALOG_PATH = Path(__file__).with_name("catalog.json")
 _LONGEST_NAME = 64
 """Names longer than any component's get no suggestion: comparing them costs time that a client would choose."""
+_ALIKE = 0.7
+"""How much of two names must be the same for one to be suggested instead of the other."""
+_MOST_COMPARED = 8
+"""Names that are compared letter by letter, which takes milliseconds where somebody chose them to."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +154,7 @@ def component_key(entry: ComponentEntry) -> str:
     return f"{entry.kind}:{entry.name}@{digest[:16]}"
 
 
-def closest(name: str, names: list[str]) -> str | None:
+def closest(name: str, names: Iterable[str]) -> str | None:
     """The one of `names` that `name` was most likely meant to be: the same but for case, or else much alike."""
     if len(name) > _LONGEST_NAME:
         return None
@@ -158,8 +163,28 @@ def closest(name: str, names: list[str]) -> str | None:
         folded.setdefault(_folded(known), known)
     if _folded(name) in folded:
         return folded[_folded(name)]
-    alike = difflib.get_close_matches(_folded(name), list(folded), n=1, cutoff=0.7)
-    return folded[alike[0]] if alike else None
+    alike = _most_alike(_folded(name), folded)
+    return None if alike is None else folded[alike]
+
+
+def _most_alike(name: str, names: Iterable[str]) -> str | None:
+    """As `difflib.get_close_matches`, but it compares few to the end: those that share most letters, these first."""
+    matcher = difflib.SequenceMatcher()
+    matcher.set_seq2(name)
+    bounds = []
+    for known in names:
+        matcher.set_seq1(known)
+        if matcher.real_quick_ratio() >= _ALIKE and (bound := matcher.quick_ratio()) >= _ALIKE:
+            bounds.append((bound, known))
+    best: tuple[float, str] | None = None
+    for bound, known in heapq.nlargest(_MOST_COMPARED, bounds):
+        if best is not None and bound < best[0]:
+            break
+        matcher.set_seq1(known)
+        ratio = matcher.ratio()
+        if ratio >= _ALIKE and (best is None or (ratio, known) > best):
+            best = ratio, known
+    return None if best is None else best[1]
 
 
 def _folded(name: str) -> str:

@@ -18,6 +18,7 @@ from hornbeam.components import annotations
 from hornbeam.components.docstrings import Docs, parse
 from hornbeam.components.implied import as_json, layer_dtype, metric_name, takes_any
 from hornbeam.components.json_types import NOTHING_PLAIN
+from hornbeam.components.sources import BY_KIND
 from schemas.catalog import ComponentKind, Parameter
 from schemas.strict import JsonObject
 
@@ -54,20 +55,26 @@ class Holds:
 
 def declared_parameters(kind: ComponentKind, component: type[Any], docs: Docs) -> list[Parameter]:
     """The parameters of a registered class, in their order. Raises DeclarationError."""
-    found = list(_own(component, docs))
+    base = BY_KIND[kind].base
+    of_keras = getattr(importlib.import_module(BY_KIND[kind].module), base) if base else object
+    found = list(_own(component, docs, of_keras))
     names = {parameter.name for parameter in found}
     inherited = _inherited(kind, component)
     return [*found, *(parameter for parameter in inherited if parameter.name not in names)]
 
 
-def _own(component: type[Any], docs: Docs) -> Iterator[Parameter]:
+def _own(component: type[Any], docs: Docs, of_keras: type[Any]) -> Iterator[Parameter]:
+    """What a component names, or what the class names that it has its constructor from."""
     if component.__init__ is object.__init__:
         return
+    is_plain = component.__init__ is of_keras.__init__
     hints = get_type_hints(component.__init__, include_extras=True)
     for parameter in list(inspect.signature(component.__init__).parameters.values())[1:]:
         if parameter.kind in (parameter.VAR_KEYWORD, parameter.VAR_POSITIONAL):
             continue
         if parameter.name not in _BASE_CLASS_TYPES:
+            if is_plain and parameter.default is not parameter.empty:
+                continue  # Keras's own, and unannotated: it keeps its default
             if parameter.name not in hints:
                 raise DeclarationError(f"the parameter {parameter.name} has no annotation")
             yield _declared(parameter, hints[parameter.name], docs)

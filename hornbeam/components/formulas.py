@@ -13,7 +13,7 @@ from keras import ops
 from pydantic import Field
 
 from hornbeam.components.expression_words import FUNCTIONS, LONGEST_TEXT, MOST_PARAMS, MOST_SLOTS, OPERATORS
-from hornbeam.components.expressions import Operations, parse_for, parse_update
+from hornbeam.components.expressions import Expression, Operations, parse_for, parse_update
 from hornbeam.components.registry import (
     Holds,
     register_activation,
@@ -69,6 +69,13 @@ def aligned(y_true: Any, y_pred: Any, dtype: str) -> tuple[Any, Any]:
     return ops.one_hot(ops.cast(ops.squeeze(y_true, -1), "int32"), columns, dtype=dtype), y_pred
 
 
+def _of_rows(expression: Expression, y_true: Any, y_pred: Any, dtype: str) -> Any:
+    """What a formula makes of each row: its mean over the last axis."""
+    y_true, y_pred = aligned(y_true, y_pred, dtype)
+    value = expression.evaluate(operations(dtype), {"y_true": y_true, "y_pred": y_pred})
+    return ops.mean(value, axis=-1)
+
+
 @register_loss(aliases=("Formula",))
 class FormulaLoss(keras.losses.Loss):  # type: ignore[misc]
     """A loss written as a formula over y_true and y_pred.
@@ -98,9 +105,7 @@ class FormulaLoss(keras.losses.Loss):  # type: ignore[misc]
 
     def call(self, y_true: Any, y_pred: Any) -> Any:
         """The loss of each row: `(batch, …)` without the last axis of `y_pred`."""
-        y_true, y_pred = aligned(y_true, y_pred, self.dtype)
-        value = self._expression.evaluate(operations(self.dtype), {"y_true": y_true, "y_pred": y_pred})
-        return ops.mean(value, axis=-1)
+        return _of_rows(self._expression, y_true, y_pred, self.dtype)
 
     def get_config(self) -> dict[str, Any]:
         """The source, to be read again."""
@@ -133,9 +138,7 @@ class FormulaMetric(keras.metrics.MeanMetricWrapper):  # type: ignore[misc]
         self._expression = parse_for(ComponentKind.METRIC, formula, self.params)
 
     def _measure(self, y_true: Any, y_pred: Any) -> Any:
-        y_true, y_pred = aligned(y_true, y_pred, self.dtype)
-        value = self._expression.evaluate(operations(self.dtype), {"y_true": y_true, "y_pred": y_pred})
-        return ops.mean(value, axis=-1)
+        return _of_rows(self._expression, y_true, y_pred, self.dtype)
 
     def get_config(self) -> dict[str, Any]:
         """The source, to be read again."""

@@ -78,11 +78,13 @@ class SqueezeExcitation(keras.layers.Layer):  # type: ignore[misc]
 
 
 def _means(inputs: Any, positions: tuple[int, ...], mask: Any) -> Any:
-    """The mean of each channel over the positions that the mask, `(batch, positions…)`, leaves."""
+    """The mean of each channel over the positions that the mask, `(batch, positions…)` or `(batch, steps)`, leaves."""
     if mask is None:
         return ops.mean(inputs, axis=positions)
     # In float32: a float16 sum over a long sequence overflows.
-    counted = ops.expand_dims(ops.cast(mask, "float32"), -1)
+    counted = ops.cast(mask, "float32")
+    counted = ops.expand_dims(counted, tuple(range(len(mask.shape), len(inputs.shape))))
+    counted = ops.broadcast_to(counted, (*ops.shape(inputs)[:-1], 1))
     total = ops.sum(ops.cast(inputs, "float32") * counted, axis=positions)
     return ops.cast(total / ops.maximum(ops.sum(counted, axis=positions), 1.0), inputs.dtype)
 

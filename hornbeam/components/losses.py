@@ -33,7 +33,8 @@ class FocalTversky(keras.losses.Loss):  # type: ignore[misc]
         beta: Weight of the false positives.
         gamma: Above 1 the loss turns to examples with a poor index.
         smooth: Added above and below, so that a class without a pixel has an index.
-        per_image: Whether each example has an index of its own; else there is one over the whole batch.
+        per_image: Whether each example has an index of its own; else there is one over the whole batch, of which
+            weights of rows and classes pick nothing out.
         from_logits: Whether the output is logits; else it is probabilities.
     """
 

@@ -14,6 +14,8 @@ from schemas.catalog import ComponentKind
 
 _TINY = 1e-30
 """Keeps 0 / 0 from being NaN."""
+_LEAST = {"float16": 6.2e-5}
+"""What is 0, or next to it, in weights of these dtypes, and keeps nothing from being divided by 0."""
 
 
 def dense(gradient: Any, variable: Any) -> Any:
@@ -36,7 +38,7 @@ class AdaBelief(keras.optimizers.Optimizer):  # type: ignore[misc]
         learning_rate: The learning rate, or a schedule.
         beta_1: The decay of the average of the gradients.
         beta_2: The decay of the average of their squared deviations.
-        epsilon: What is added to the squared deviations, and to their root.
+        epsilon: What is added to the squared deviations, and to their root. At least 6.2e-5 for weights in float16.
     """
 
     def __init__(
@@ -65,13 +67,14 @@ class AdaBelief(keras.optimizers.Optimizer):  # type: ignore[misc]
         index = self._get_variable_index(variable)
         mean, deviation = self._means[index], self._deviations[index]
         gradient = dense(gradient, variable)
+        epsilon = max(self.epsilon, _LEAST.get(keras.backend.standardize_dtype(variable.dtype), 0.0))
         step = ops.cast(self.iterations + 1, variable.dtype)
         self.assign(mean, self.beta_1 * mean + (1 - self.beta_1) * gradient)
         squared = ops.square(gradient - mean)
-        self.assign(deviation, self.beta_2 * deviation + (1 - self.beta_2) * squared + self.epsilon)
+        self.assign(deviation, self.beta_2 * deviation + (1 - self.beta_2) * squared + epsilon)
         corrected = deviation / (1 - ops.power(ops.cast(self.beta_2, variable.dtype), step))
         rate = ops.cast(learning_rate, variable.dtype) / (1 - ops.power(ops.cast(self.beta_1, variable.dtype), step))
-        self.assign_sub(variable, rate * mean / (ops.sqrt(corrected) + self.epsilon))
+        self.assign_sub(variable, rate * mean / (ops.sqrt(corrected) + epsilon))
 
     def get_config(self) -> dict[str, Any]:
         """The parameters."""

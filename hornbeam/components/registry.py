@@ -174,15 +174,22 @@ def _check_class(kind: ComponentKind, component: type[Any]) -> None:
 
 
 def _check_names(kind: ComponentKind, component: type[Any], names: tuple[str, ...]) -> None:
-    """Raises ComponentRefused where a name is taken by Keras, or by another component of this kind."""
+    """Raises ComponentRefused where a name is taken by Keras, or by another component of this kind.
+
+    Saved models know a class by its canonical name alone, so that one must be free of all kinds.
+    """
     module = importlib.import_module(BY_KIND[kind].module)
     for name in names:
         if hasattr(module, name):
             raise ComponentRefused(f"{component.__name__}: Keras has {a_name(kind, name)} already.")
     for (other_kind, _), other in _registrations.items():
         again = (other.module, other.component.__name__) == (component.__module__, component.__name__)
-        if other_kind is kind and not again and set(names) & {other.entry.name, *other.entry.aliases}:
-            raise ComponentRefused(f"{component.__name__}: {other.module} has registered {other.entry.name} already.")
+        is_taken = other.component.__name__ == component.__name__
+        if other_kind is kind:
+            is_taken = not again and bool(set(names) & set(other.entry.aliases))
+        if is_taken:
+            what = f"{other.entry.name}, {a_name(other_kind, other.component.__name__)},"
+            raise ComponentRefused(f"{component.__name__}: {other.module} has registered {what} already.")
 
 
 def a_name(kind: ComponentKind, name: str) -> str:

@@ -98,8 +98,9 @@ class Wing(keras.losses.Loss):  # type: ignore[misc]
 class AdaptiveWing(keras.losses.Loss):  # type: ignore[misc]
     """The adaptive wing loss for heat maps: strict about foreground, lenient about background.
 
-    With the error e and the label y from 0 to 1, omega ln(1 + |e / epsilon|^(alpha - y)) where |e| < theta, else
-    A |e| - C, with the A and C that join the two smoothly; the mean over the last axis.
+    With the error e and the label y from 0 to 1 (beyond, it counts as the nearer of them), omega ln(1 + |e /
+    epsilon|^(alpha - y)) where |e| < theta, else A |e| - C, with the A and C that join the two smoothly; the mean over
+    the last axis.
 
     Source: Wang, Bo & Fuxin (2019), "Adaptive Wing Loss for Robust Face Alignment via Heatmap Regression",
     arXiv:1904.07399.
@@ -131,7 +132,7 @@ class AdaptiveWing(keras.losses.Loss):  # type: ignore[misc]
         """The output's shape without its last axis."""
         y_true = _in_rank_of(y_true, y_pred)
         errors = ops.abs(y_true - y_pred)
-        exponent = self.alpha - y_true
+        exponent = self.alpha - ops.clip(y_true, 0.0, 1.0)
         # A large error in the branch for small ones would overflow, and spoil the gradient of both.
         small = self.omega * ops.log1p(ops.power(ops.minimum(errors, self.theta) / self.epsilon, exponent))
         ratio = self.theta / self.epsilon

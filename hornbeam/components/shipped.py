@@ -8,6 +8,7 @@ MODULES = tuple(
         "activations",
         "callbacks",
         "formulas",
+        "imputation",
         "layers",
         "losses",
         "metrics",

@@ -26,10 +26,10 @@ class Feed:
     """What goes into one input."""
 
     columns: tuple[str, ...]
-    shape: Shape
-    """Of one example."""
-    dtype: str
-    """As Keras names it."""
+    shape: Shape | None
+    """Of one example; None where layers that preprocess it decide that."""
+    dtype: str | None
+    """As Keras names it; None likewise."""
 
 
 def feeds(dataset: Dataset, inputs: Sequence[str]) -> dict[str, Feed]:
@@ -42,12 +42,9 @@ def feeds(dataset: Dataset, inputs: Sequence[str]) -> dict[str, Feed]:
     """
     facts = facts_of(dataset)
     wanted = feature_columns(dataset, facts, inputs)
+    if dataset.get("preprocess") is not None:
+        return {name: Feed(tuple(columns), None, None) for name, columns in wanted.items()}
     return {name: _feed(columns, facts, dataset.get("window")) for name, columns in wanted.items()}
-
-
-def input_shapes(dataset: Dataset, inputs: Sequence[str]) -> dict[str, Shape]:
-    """The shape of one example for each input, as far as the dataset decides it. Raises UnfitColumns."""
-    return {name: feed.shape for name, feed in feeds(dataset, inputs).items()}
 
 
 def feature_columns(dataset: Dataset, facts: DatasetFacts, inputs: Sequence[str]) -> dict[str, list[str]]:
@@ -94,20 +91,29 @@ def _targets(target: Any) -> Iterator[list[str]]:
 
 def _feed(columns: Sequence[str], facts: DatasetFacts, window: Mapping[str, Any] | None) -> Feed:
     found = {name: facts.columns[name] for name in columns}
-    shape, dtype = _side_by_side(found)
+    shape, dtype = side_by_side(found)
+    if None in shape:
+        raise UnfitColumns(f"the values of {columns[0]!r} differ in size")
     return Feed(tuple(columns), shape if window is None else (window["length"], *shape), dtype)
 
 
-def _side_by_side(columns: Mapping[str, ColumnFacts]) -> tuple[Shape, str]:
+def side_by_side(columns: Mapping[str, ColumnFacts]) -> tuple[Shape, str]:
     """The shape and dtype of one example of some columns."""
     found = list(columns.values())
     if len(found) == 1 and found[0].kind in _ALONE:
-        return found[0].shape, "float32"
+        return _own_shape(found[0]), "float32"
     if found and all(column.is_numeric for column in found):
         return (len(found),), "float32"
     if found and all(column.is_text for column in found):
         return (len(found),), "string"
     raise UnfitColumns(_why_unfit(columns))
+
+
+def _own_shape(column: ColumnFacts) -> Shape:
+    """Images of different kinds are read in colour."""
+    if column.kind is ColumnKind.IMAGE:
+        return (*column.shape[:2], column.shape[2] or 3)
+    return column.shape
 
 
 def _why_unfit(columns: Mapping[str, ColumnFacts]) -> str:

@@ -85,6 +85,15 @@ def builtin_facts(name: BuiltinDataset) -> DatasetFacts:
     return DatasetFacts(name.value, schema.rows, columns, LABEL)
 
 
+def synthetic_facts(synthetic: Mapping[str, Any]) -> DatasetFacts:
+    """The facts about rows that will be drawn."""
+    columns = {f"x{number}": ColumnFacts(ColumnKind.NUMBER) for number in range(synthetic["columns"])}
+    columns[LABEL] = ColumnFacts(ColumnKind.NUMBER)
+    if synthetic["task"] == "classification":
+        columns[LABEL] = ColumnFacts(ColumnKind.CATEGORY, "int32", values=tuple(range(synthetic["classes"])))
+    return DatasetFacts("synthetic", synthetic["rows"], columns, LABEL)
+
+
 def stored_facts(name: str, rows: int, columns: Sequence[Column], *, sha256: str) -> DatasetFacts:
     """The facts about a dataset that a client brought, of which only folders of files have a target by themselves."""
     found = {column.name: _column_facts(column) for column in columns}
@@ -151,4 +160,6 @@ def facts_of(part: Mapping[str, Any]) -> DatasetFacts:
     source = part["source"]
     if "builtin" in source:
         return builtin_facts(BuiltinDataset(source["builtin"]))
+    if "synthetic" in source:
+        return synthetic_facts(source["synthetic"])
     return _FACTS.validate_python(part["facts"])

@@ -6,7 +6,7 @@ planner's to find.
 """
 
 import secrets
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,13 +14,23 @@ from hornbeam.components.catalog import CatalogueIndex
 from hornbeam.errors import InvalidSpec
 from hornbeam.settings import Settings
 from hornbeam.specs import inputs, outputs, rules
+from hornbeam.specs.augmentation import take_augmentation
 from hornbeam.specs.components import ComponentChecker, Normalised
 from hornbeam.specs.data import Datasets, NoDatasets, add_facts, check_data, dataset_ids
 from hornbeam.specs.findings import Report
 from hornbeam.specs.models import WIRING, ModelChecker
-from hornbeam.specs.monitors import check_monitor, default_monitor, direction, log_keys, settle_metric_names
+from hornbeam.specs.monitors import (
+    check_direction,
+    check_log_names,
+    check_monitor,
+    default_monitor,
+    direction,
+    log_keys,
+    settle_metric_names,
+)
 from hornbeam.specs.other_data import check_other_data
 from hornbeam.specs.parsing import read
+from hornbeam.specs.preprocessing import settle_preprocessing
 from hornbeam.specs.remembered import Memory, Remembered, key_of, packed, unpacked
 from schemas.catalog import ComponentKind
 from schemas.problems import Finding, Severity
@@ -105,16 +115,6 @@ def _renewed(known: Remembered, spec: JobSpec) -> Checked:
     return Checked(renewed, known.findings, pointers=known.pointers)
 
 
-def check(spec: JobSpec, catalogue: CatalogueIndex, settings: Settings) -> Checked:
-    """The checked form of a spec that has the right shape. Raises InvalidSpec with all findings."""
-    posted = spec.model_dump(mode="json", exclude_unset=True)
-    checked = _examine(spec, Report(posted), catalogue, settings, NoDatasets())
-    _fill_in(checked.spec, settings)
-    if checked.has_errors:
-        raise InvalidSpec(checked.findings)
-    return checked
-
-
 def _names_stored_data(spec: JobSpec) -> bool:
     """Whether a spec means something else when somebody's dataset changes."""
     return spec.dataset is not None and bool(dataset_ids(spec.dataset.model_dump()))
@@ -125,10 +125,14 @@ def _examine(
 ) -> Checked:
     """The checked spec, before its seeds are drawn."""
     normalised = spec.model_dump(mode="json")
-    _check_dataset(normalised, datasets, report)
+    shape_at = _check_dataset(normalised, datasets, report)
+    if normalised["dataset"] is not None and not report.has_errors_in("/dataset"):
+        # By a checker of their own: they are no part of the model, and named apart from it.
+        settle_preprocessing(normalised, ModelChecker(catalogue, report, settings.max_dimension), report)
     rules.check_limits(spec, settings, report)
     checker = ModelChecker(catalogue, report, settings.max_dimension)
-    _check_components(normalised, checker, report)
+    layers_at = take_augmentation(normalised, report)
+    _check_components(normalised, checker, (shape_at, layers_at), report)
     if not report.has_errors_in("/model", "/dataset"):
         inputs.settle_inputs(normalised["model"], normalised["dataset"], report)
         check_other_data(normalised, report)
@@ -154,14 +158,17 @@ def _leave_out_errors(normalised: dict[str, Any], report: Report) -> None:
     ]
 
 
-def _check_dataset(normalised: dict[str, Any], datasets: Datasets, report: Report) -> None:
+def _check_dataset(normalised: dict[str, Any], datasets: Datasets, report: Report) -> str:
+    """Check the data, and where the model says its input shape, that they agree on it. Returns the pointer to that."""
     model, dataset = normalised["model"], normalised["dataset"]
-    where = inputs.take_input_shape(model, report) if "layers" in model else "/model/input_shape"
+    is_of_layers = "layers" in model and "application" not in model
+    where = inputs.take_input_shape(model, report) if is_of_layers else "/model/input_shape"
     if dataset is None or not add_facts(dataset, datasets, report):
-        return
+        return where
     check_data(normalised, report)
-    if model.get("inputs") is None and not report.has_errors_in("/dataset"):
+    if not (is_of_layers and model["inputs"]) and not report.has_errors_in("/dataset"):
         inputs.check_input_shape(model.get("input_shape"), dataset, where, report)
+    return where
 
 
 def _components_in(document: Mapping[str, Any]) -> Iterator[tuple[ComponentKind, Any, str]]:
@@ -199,8 +206,17 @@ def _without_wiring(layer: Mapping[str, Any], *, first: bool) -> dict[str, Any]:
     return {name: value for name, value in layer.items() if name not in of_the_model}
 
 
-def _check_components(normalised: dict[str, Any], checker: ModelChecker, report: Report) -> None:
-    """Check and normalise every component, in place."""
+def _check_components(
+    normalised: dict[str, Any], checker: ModelChecker, places: tuple[str, Sequence[str]], report: Report
+) -> None:
+    """Check and normalise every component, in place.
+
+    Args:
+        normalised: The spec.
+        checker: Checks them.
+        places: The pointers to the model's input shape, and to its layers.
+        report: Where findings go.
+    """
 
     def checked_list(kind: ComponentKind, items: list[Any], where: str) -> list[Normalised | None]:
         return [checker.check(kind, item, f"{where}/{index}") for index, item in enumerate(items)]
@@ -210,7 +226,7 @@ def _check_components(normalised: dict[str, Any], checker: ModelChecker, report:
         posted, lambda loss, where: checker.check(ComponentKind.LOSS, loss, where)
     )
     normalised["optimizer"] = checker.check(ComponentKind.OPTIMIZER, posted["optimizer"], "/optimizer")
-    model = checker.check_model(posted["model"], "/model")
+    model = checker.check_model(posted["model"], "/model", shape_at=places[0], layers_at=places[1])
     normalised["metrics"] = outputs.mapped_metrics(
         posted, lambda listed, where: checked_list(ComponentKind.METRIC, listed, where)
     )
@@ -221,6 +237,7 @@ def _check_components(normalised: dict[str, Any], checker: ModelChecker, report:
         outputs.settle_outputs(normalised, report)
     if normalised["optimizer"] is not None:
         rules.check_optimizer(normalised["optimizer"], "/optimizer", report)
+        rules.check_plateaus(normalised["callbacks"], normalised["optimizer"], report)
     _check_watching(normalised, posted, report)
 
 
@@ -232,6 +249,7 @@ def _check_watching(normalised: dict[str, Any], posted: Mapping[str, Any], repor
     given = [listed for _, _, listed in outputs.metric_lists(posted)]
     for (where, _, listed), listed_as_posted in zip(outputs.metric_lists(normalised), given, strict=False):
         settle_metric_names(listed, listed_as_posted, where, report)
+    check_log_names(normalised, report)
     rules.check_callbacks(normalised["callbacks"], normalised["training"]["epochs"], report)
     _settle_monitors(normalised, report)
 
@@ -253,6 +271,7 @@ def _settle_monitors(normalised: dict[str, Any], report: Report) -> None:
         if isinstance(watcher["monitor"], str):
             check_monitor(name, watcher["monitor"], keys, f"{where}/monitor", report)
             if watcher.get("mode") == "auto":
+                check_direction(name, watcher["monitor"], normalised, f"{where}/mode", report)
                 watcher["mode"] = direction(watcher["monitor"], normalised)
 
 

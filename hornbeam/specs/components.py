@@ -12,7 +12,7 @@ from hornbeam.components import exclusions
 from hornbeam.components.catalog import CatalogueIndex, Form, closest
 from hornbeam.specs import old_names
 from hornbeam.specs.findings import Report, pointer
-from hornbeam.specs.formulas import formula_findings
+from hornbeam.specs.formulas import FORMULAS, formula_findings
 from hornbeam.specs.shape import keras_config
 from hornbeam.specs.values import Mismatch, fits, in_words, integers_without_maximum, mismatch, rewritten
 from hornbeam.specs.wording import a_kind, any_of, described, quoted
@@ -22,7 +22,6 @@ from schemas.models import LAYER_NAME, spelled_out
 Normalised = dict[str, Any]
 """A component as `{"type": canonical name, **every parameter}`."""
 
-_FORMULAS = "hornbeam.components.formulas:"
 _MOST_COMPONENTS = 5000
 _MOST_LISTED = 15
 _DEEPEST = 8
@@ -47,10 +46,7 @@ class ComponentChecker:
 
     def check(self, kind: ComponentKind, value: Any, where: str, depth: int = 0) -> Normalised | None:
         """The component spelled out, or None where not even its type is known."""
-        self._checked += 1
-        if self._report.full or self._checked > _MOST_COMPONENTS or depth > _DEEPEST:
-            if not self._report.full:
-                self._report.error(where, "component.too_many", "There are too many components, or they nest too deep.")
+        if not self.goes_on(where, depth):
             return None
         given = spelled_out(value)
         if kind is ComponentKind.LAYER and isinstance(given, dict) and given.get("type") is None:
@@ -63,11 +59,18 @@ class ComponentChecker:
             normalised |= self.layer_fields(given, where, depth)
             self.layers.append(normalised)
         normalised |= self._parameters(entry, given, where, depth)
-        if entry.path.startswith(_FORMULAS) and not self._report.has_errors_in(where):
+        if entry.name == FORMULAS.get(kind) and not self._report.has_errors_in(where):
             self._report.add(formula_findings(kind, normalised, where))
         if kind is ComponentKind.METRIC and "name" not in given and given["type"] in _short_names(entry):
             normalised["name"] = given["type"]
         return normalised
+
+    def goes_on(self, where: str, depth: int = 0) -> bool:
+        """Whether one more component, or call of one, is looked at; a finding where they are too many or too deep."""
+        self._checked += 1
+        if depth > _DEEPEST or self._checked == _MOST_COMPONENTS + 1:
+            self._report.error(where, "component.too_many", "There are too many components, or they nest too deep.")
+        return not self._report.full and self._checked <= _MOST_COMPONENTS and depth <= _DEEPEST
 
     def _parameters(self, entry: ComponentEntry, given: Mapping[str, Any], where: str, depth: int) -> Normalised:
         """Every parameter: as given where it is, else its default."""
@@ -143,6 +146,7 @@ class ComponentChecker:
         if depth and not (name is None or (isinstance(name, str) and re.fullmatch(LAYER_NAME, name))):
             message = f"A layer's name must match {LAYER_NAME}, and it is {described(name)}."
             self._report.error(f"{where}/name", "parameter.value", message)
+            name = None
         if depth and not isinstance(trainable, bool):
             message = f"trainable must be true or false, not {described(trainable)}."
             self._report.error(f"{where}/trainable", "parameter.type", message)

@@ -7,7 +7,6 @@ and whether an output fits its labels to the planner.
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
-from hornbeam.components.catalog import closest
 from hornbeam.datasets.columns import UnfitColumns, target_names
 from hornbeam.datasets.facts import DatasetFacts, as_json, facts_of, stored_parts
 from hornbeam.datasets.labels import class_labels, labels_of
@@ -19,6 +18,8 @@ Dataset = Mapping[str, Any]
 
 WHERE = "/dataset"
 _MOST_LISTED = 15
+_MOST_DRAWN = 1_000_000_000
+"""Numbers of a synthetic dataset: 4 GB."""
 
 
 class Datasets(Protocol):
@@ -60,6 +61,7 @@ def dataset_ids(dataset: Dataset | None) -> list[str]:
 def check_data(normalised: dict[str, Any], report: Report) -> None:
     """Columns, labels, splits, class weights and batches of a spec whose dataset is known."""
     dataset = normalised["dataset"]
+    _check_synthetic(dataset["source"].get("synthetic"), report)
     facts = facts_of(dataset)
     if not _check_columns(dataset, facts, report):
         return
@@ -72,6 +74,13 @@ def check_data(normalised: dict[str, Any], report: Report) -> None:
         report.warning("/training/batch_size", "batch_size.larger_than_data", message)
 
 
+def _check_synthetic(synthetic: Mapping[str, Any] | None, report: Report) -> None:
+    numbers = 0 if synthetic is None else synthetic["rows"] * synthetic["columns"]
+    if numbers > _MOST_DRAWN:
+        message = f"At most {_MOST_DRAWN:,} numbers are drawn, not {numbers:,}."
+        report.error(f"{WHERE}/source/synthetic/rows", "dataset.too_large", message, "Ask for fewer rows or columns.")
+
+
 def _check_columns(dataset: Dataset, facts: DatasetFacts, report: Report) -> bool:
     """Whether every column that is named is there."""
     all_there = True
@@ -79,7 +88,7 @@ def _check_columns(dataset: Dataset, facts: DatasetFacts, report: Report) -> boo
         if name not in facts.columns:
             all_there = False
             names = list(facts.columns)
-            near = closest(name, names)
+            near = report.meant(name, names)
             suggestion = f"Did you mean {near!r}?" if near else f"There is: {', '.join(names[:_MOST_LISTED])}."
             message = f"The dataset has no column {quoted(name)}."
             report.error(f"{WHERE}{where}", "dataset.unknown_column", message, suggestion)

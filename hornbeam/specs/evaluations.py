@@ -71,7 +71,7 @@ def _dataset(dataset: Mapping[str, Any], facts: DatasetFacts | None, source: Any
 def _name(name: str | None, source: Any) -> str | None:
     if name is None or not isinstance(source, Mapping):
         return name
-    where = " ".join(str(value) for value in source.values())
+    where = source.get("id") or source.get("builtin") or next(iter(source), "other rows")
     return f"{name} on {where}"[:_LONGEST_NAME]
 
 

@@ -1,13 +1,16 @@
 """Collects findings about one posted document, all of them up to a limit, and JSON pointers to say where."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Any
 
-from hornbeam.errors import InvalidSpec
+from hornbeam.components.catalog import closest
 from schemas.problems import Finding, Severity
 
 MOST_FINDINGS = 100
 """The search ends there: a body may hold 100,000 mistakes, and nobody reads past the first hundred."""
+
+_MOST_COMPARED = 5000
+"""Names that a document's misspelt ones are compared with: a graph of 1,000 layers may hold 1,000 of those."""
 
 
 def pointer(*parts: str | int) -> str:
@@ -27,6 +30,7 @@ class Report:
         self._document = document
         self._findings: list[Finding] = []
         self._settled: frozenset[str] = frozenset()
+        self._compared = 0
         self.add(blemishes)
         self._settled = frozenset(finding.pointer for finding in self._findings)
 
@@ -87,10 +91,10 @@ class Report:
                 finding if where == finding.pointer else finding.model_copy(update={"pointer": where})
             )
 
-    def raise_if_invalid(self) -> None:
-        """Raise InvalidSpec with all findings, if any is an error."""
-        if self.has_errors:
-            raise InvalidSpec(self.findings)
+    def meant(self, name: str, names: Collection[str]) -> str | None:
+        """The one of a client's own names that was most likely meant, as long as few enough were compared before."""
+        self._compared += len(names)
+        return None if self.full or self._compared > _MOST_COMPARED else closest(name, names)
 
     def _nearest(self, where: str) -> str:
         node, reached = self._document, ""

@@ -1,4 +1,4 @@
-"""Whether the formulas of a component can be read: their errors as findings.
+"""Which components are formulas, and whether those can be read: their errors as findings.
 
 Leaves the grammar to `hornbeam.components.expressions`, and trying formulas out to the planner.
 """
@@ -10,6 +10,15 @@ from hornbeam.components.expressions import FormulaError, parse_for, parse_updat
 from hornbeam.specs.findings import pointer
 from schemas.catalog import ComponentKind
 from schemas.problems import Finding
+
+FORMULAS: Mapping[ComponentKind, str] = {
+    ComponentKind.ACTIVATION: "hornbeam>FormulaActivation",
+    ComponentKind.LOSS: "hornbeam>FormulaLoss",
+    ComponentKind.METRIC: "hornbeam>FormulaMetric",
+    ComponentKind.OPTIMIZER: "hornbeam>FormulaOptimizer",
+    ComponentKind.SCHEDULE: "hornbeam>FormulaSchedule",
+}
+"""The components of each kind that a spec writes as a formula."""
 
 
 def formula_findings(kind: ComponentKind, component: Mapping[str, Any], where: str) -> Iterator[Finding]:

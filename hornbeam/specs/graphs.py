@@ -8,7 +8,6 @@ import heapq
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
-from hornbeam.components.catalog import closest
 from hornbeam.specs.findings import Report, pointer
 from hornbeam.specs.wording import any_of, quoted
 
@@ -92,10 +91,12 @@ def settle_graph(model: Model, wheres: Sequence[str], where: str, report: Report
     _chain_up(model, wheres, report)
     known = dict.fromkeys([*inputs, *(str(layer["name"]) for layer in model["layers"])])
     _check_names(inputs, model, where, report)
+    calls = {str(layer["name"]): layer["shared"] for layer in model["layers"] if layer.get("shared")}
+    originals = dict.fromkeys(str(layer["name"]) for layer in model["layers"] if not layer.get("shared"))
     for layer, layer_where in zip(model["layers"], wheres, strict=True):
         for place, name in referred(layer):
             _check_known(source(name), known, f"{layer_where}{place}", report)
-        _check_shared(layer, model, f"{layer_where}/shared", report)
+        _check_shared(layer, originals, calls, f"{layer_where}/shared", report)
     _settle_outputs(model, known, where, report)
     if not report.has_errors_in(where):
         _check_connections(model, wheres, where, report)
@@ -126,38 +127,44 @@ def _check_names(inputs: Mapping[str, Any], model: Model, where: str, report: Re
 
 def _check_known(name: str, known: Collection[str], where: str, report: Report) -> None:
     if name not in known:
-        near = closest(name, list(known))
+        near = report.meant(name, known)
         suggestion = f"Did you mean {near!r}?" if near else f"There is: {', '.join(list(known)[:15])}."
         report.error(where, "graph.unknown_name", f"There is no input or layer called {quoted(name)}.", suggestion)
 
 
-def _check_shared(layer: Layer, model: Model, where: str, report: Report) -> None:
+def _check_shared(
+    layer: Layer, originals: Collection[str], calls: Mapping[str, str], where: str, report: Report
+) -> None:
+    """That what a layer calls again is there, and no such call itself."""
     shared = layer.get("shared")
-    if shared is None:
+    if shared is None or shared in originals:
         return
-    others = [other for other in model["layers"] if other is not layer]
-    original = next((other for other in others if other["name"] == shared), None)
-    if original is None:
-        names = [str(other["name"]) for other in others if not other.get("shared")]
-        _check_known(shared, names, where, report)
-    elif original.get("shared"):
-        message = f"{quoted(shared)} is itself another call of {quoted(original['shared'])}."
-        report.error(where, "graph.shared_twice", message, f"Write shared: {original['shared']}.")
+    if shared in calls and shared != layer["name"]:
+        message = f"{quoted(shared)} is itself another call of {quoted(calls[shared])}."
+        report.error(where, "graph.shared_twice", message, f"Write shared: {calls[shared]}.")
+    else:
+        _check_known(shared, originals, where, report)
 
 
 def _settle_outputs(model: Model, known: Collection[str], where: str, report: Report) -> None:
     """The outputs as a mapping from their names to tensors; without any it is the last layer."""
     given = model.get("outputs") or [model["layers"][-1]["name"]]
     if isinstance(given, list):
-        model["outputs"] = {name.replace(":", "_"): name for name in given}
-        places = [f"{where}/outputs/{index}" for index in range(len(given))]
+        names = [name.replace(":", "_") for name in given]
+        model["outputs"] = dict(zip(names, given, strict=True))
+        places = [f"{where}/outputs{pointer(names.index(name))}" for name in model["outputs"]]
+        for index, name in enumerate(names):
+            if name in names[:index]:
+                message = f"Two outputs would be called {quoted(name)}."
+                suggestion = f"Give them names: {{one: {given[names.index(name)]}, other: {given[index]}}}."
+                report.error(f"{where}/outputs/{index}", "graph.duplicate_name", message, suggestion)
     else:
         model["outputs"] = given
         places = [f"{where}/outputs{pointer(name)}" for name in given]
     for name in ("type", "formula", "class_name", "config"):
         if name in model["outputs"]:
             report.error(f"{where}/outputs", "graph.output_name", f"An output can't be called {name!r}.")
-    for tensor, place in zip(model["outputs"].values(), places, strict=False):
+    for tensor, place in zip(model["outputs"].values(), places, strict=True):
         _check_known(source(tensor), known, place, report)
 
 

@@ -3,6 +3,7 @@
 Leaves the layers, and which columns there are, to other rules.
 """
 
+import json
 import math
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -11,7 +12,7 @@ from hornbeam.datasets.columns import Feed, UnfitColumns, feeds
 from hornbeam.datasets.facts import facts_of
 from hornbeam.specs.findings import Report, pointer
 from hornbeam.specs.graphs import INPUT
-from hornbeam.specs.wording import any_of, quoted
+from hornbeam.specs.wording import any_of, described, quoted
 
 _MOST_AXES = 8
 _USUAL_DTYPE = "float32"
@@ -22,10 +23,13 @@ def take_input_shape(model: dict[str, Any], report: Report) -> str:
     """Move `input_shape` from the first layer, where Keras takes it too, to the model. Returns its place."""
     first = model["layers"][0]
     where = "/model/layers/0/input_shape"
-    shape = first.get("input_shape")
-    if not isinstance(shape, list) or len(shape) > _MOST_AXES or not all(type(n) is int and n > 0 for n in shape):
+    if "input_shape" not in first:
         return "/model/input_shape"
-    del first["input_shape"]
+    shape = first.pop("input_shape")
+    if not _is_shape(shape):
+        message = f"An input_shape is a list of 1 to {_MOST_AXES} integers of at least 1, not {described(shape)}."
+        report.error(where, "field.value", message, "With a dataset it can be left out: it is the dataset's.")
+        return where
     if model["input_shape"] not in (None, shape):
         message = "The first layer's input_shape is not that of the model."
         report.error(where, "input_shape.contradiction", message, "Leave one of them out.")
@@ -36,18 +40,22 @@ def take_input_shape(model: dict[str, Any], report: Report) -> str:
     return where
 
 
-def check_input_shape(shape: Sequence[int] | None, dataset: Mapping[str, Any], where: str, report: Report) -> None:
-    """The input shape of a model with one input, where one is given, against the dataset's examples."""
-    if shape is None or dataset["features"] is not None:
+def check_input_shape(shape: Any, dataset: Mapping[str, Any], where: str, report: Report) -> None:
+    """The input shape of a model with one input, where one is given, against the dataset's examples.
+
+    That of an application may be anything here: as a parameter it is checked by the catalogue.
+    """
+    is_shape = isinstance(shape, list) and all(size is None or type(size) is int for size in shape)
+    if not is_shape or dataset["features"] is not None:
         return
     feed = _feeds(dataset, [INPUT], report).get(INPUT)
-    if feed is None or _matches(feed.shape, shape):
+    if feed is None or feed.shape is None or _matches(feed.shape, shape):
         return
     expected, name = list(feed.shape), facts_of(dataset).name
     suggestion = "Leave it out: it comes from the dataset."
-    if None not in expected and math.prod(shape) == math.prod(size or 1 for size in expected):
-        suggestion = f"Leave it out, and let {{type: Reshape, target_shape: {list(shape)}}} be the first layer."
-    message = f"One example of {name} has the shape {expected}, not {list(shape)}."
+    if None not in [*shape, *expected] and math.prod(shape) == math.prod(size or 1 for size in expected):
+        suggestion = f"Leave it out, and let {{type: Reshape, target_shape: {shape}}} be the first layer."
+    message = f"One example of {name} has the shape {expected}, not {json.dumps(shape)}."
     report.error(where, "input_shape.mismatch", message, suggestion)
 
 
@@ -57,9 +65,32 @@ def _feeds(dataset: Mapping[str, Any], names: Sequence[str], report: Report) -> 
         return feeds(dataset, names)
     except UnfitColumns as error:
         message = f"The columns can't go into one input: {error}."
-        suggestion = "Name columns of one kind in dataset.features, or give each kind an input of its own."
+        suggestion = "Let dataset.preprocess: auto make numbers of them, or give each kind an input of its own."
         report.error("/dataset/features", "dataset.columns_unfit", message, suggestion)
         return {}
+
+
+def _is_shape(value: Any) -> bool:
+    is_list = isinstance(value, list) and 1 <= len(value) <= _MOST_AXES
+    return is_list and all(type(size) is int and size > 0 for size in value)
+
+
+def check_sizes(shape: Sequence[int | None] | None, most: int, where: str, report: Report) -> None:
+    """That an input has not too many axes, and none too long: before anything is built.
+
+    Args:
+        shape: As it was given.
+        most: The largest size.
+        where: The pointer to the shape.
+        report: Where to tell.
+    """
+    if shape is not None and len(shape) > _MOST_AXES:
+        message = f"An input has at most {_MOST_AXES} axes beside the batch, not {len(shape)}."
+        report.error(where, "field.value", message)
+    for index, size in enumerate(shape or ()):
+        if size is not None and size > most:
+            message = f"An input's size must be at most {most}, not {size}."
+            report.error(f"{where}/{index}", "parameter.too_large", message)
 
 
 def settle_inputs(model: dict[str, Any], dataset: Mapping[str, Any] | None, report: Report) -> None:
@@ -81,7 +112,8 @@ def settle_inputs(model: dict[str, Any], dataset: Mapping[str, Any] | None, repo
             suggestion = "Name the inputs in model.inputs, or the columns of one input only."
             report.error("/dataset/features", "dataset.unknown_input", message, suggestion)
         elif found:
-            model["input_shape"] = list(next(iter(found.values())).shape)
+            shape = next(iter(found.values())).shape
+            model["input_shape"] = None if shape is None else list(shape)
 
 
 def _check_own_shapes(model: Mapping[str, Any], report: Report) -> None:
@@ -113,6 +145,8 @@ def _settle_named(inputs: dict[str, Any], dataset: Mapping[str, Any], report: Re
             message = f"Nothing says which columns the input {quoted(name)} takes."
             example = ", ".join(f"{other}: [...]" for other in names[:3])
             report.error(where, "dataset.columns_missing", message, f"Add dataset.features: {{{example}}}.")
+        elif feed.shape is None:
+            inputs[name] = {"shape": None, "dtype": None}
         elif not _matches(inputs[name]["shape"], feed.shape):
             message = f"The input {quoted(name)} gets {list(feed.shape)} of the dataset, not {inputs[name]['shape']}."
             report.error(f"{where}/shape", "input_shape.mismatch", message, "Leave the shape out.")
@@ -122,7 +156,7 @@ def _settle_named(inputs: dict[str, Any], dataset: Mapping[str, Any], report: Re
 
 
 def _check_dtype(name: str, dtype: str | None, feed: Feed, report: Report) -> None:
-    if dtype not in (None, feed.dtype):
+    if dtype not in (None, feed.dtype) and feed.dtype is not None:
         message = f"The input {quoted(name)} gets {feed.dtype} of the dataset, not {dtype}."
         where = f"/model/inputs{pointer(name)}/dtype"
         report.error(where, "input_dtype.mismatch", message, "Leave the dtype out.")

@@ -14,11 +14,10 @@ from hornbeam.components.catalog import CatalogueIndex
 from hornbeam.errors import InvalidSpec
 from hornbeam.specs.findings import Report, pointer
 from hornbeam.specs.graphs import Model
-from hornbeam.specs.keras_objects import ObjectTranslator, layer_name
+from hornbeam.specs.keras_objects import ObjectTranslator, is_model, layer_name
 from hornbeam.specs.strict_json import parse_json
 from hornbeam.specs.wording import described, quoted
 
-MODELS = frozenset({"Functional", "Sequential", "Model"})
 _ARGUMENTS: Mapping[str, tuple[str, ...]] = {
     "GroupedQueryAttention": ("query", "value", "key"),
     "GroupQueryAttention": ("query", "value", "key"),
@@ -28,7 +27,8 @@ _ARGUMENTS: Mapping[str, tuple[str, ...]] = {
 _CALL_FLAGS = frozenset({"training", "use_causal_mask"})
 _INPUT_DTYPES = ("int32", "int64", "string")
 """Of inputs that Keras did not make float32 by default."""
-_MOST_LAYERS = 2000
+_MOST_CALLS = 4000
+"""Of all layers, those of nested models too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +82,14 @@ def translate(value: Any, where: str, catalogue: CatalogueIndex, report: Report)
     document = _document(value, where, report)
     if document is None:
         return None
-    return _ModelTranslator(where, ObjectTranslator(catalogue, report), report).translate(document)
+    objects = ObjectTranslator(catalogue, report, _inner_model)
+    return _ModelTranslator(where, objects, report).translate(document)
+
+
+def _inner_model(given: Mapping[str, Any], where: str, objects: ObjectTranslator) -> dict[str, Any] | None:
+    """A model in a layer's place."""
+    translation = _ModelTranslator(where, objects, objects.report).translate(given)
+    return None if translation is None else {"model": translation.model}
 
 
 def _document(value: Any, where: str, report: Report) -> dict[str, Any] | None:
@@ -95,20 +102,11 @@ def _document(value: Any, where: str, report: Report) -> dict[str, Any] | None:
             report.error(where, finding.code, finding.message.replace("The body", "This text"), finding.suggestion)
         if blemishes:
             return None
-    if _is_model(value):
-        document: dict[str, Any] = value
-        return document
+    if is_model(value):
+        return value
     message = f"This is not what model.to_json() writes: {described(value)} without a class_name of a model."
     report.error(where, "keras_json.not_a_model", message, "Send the text of model.to_json() for a Keras 3 model.")
     return None
-
-
-def _is_model(value: Any) -> bool:
-    if not (isinstance(value, dict) and isinstance(value.get("class_name"), str) and value["class_name"] in MODELS):
-        return False
-    config = value.get("config")
-    layers = config.get("layers") if isinstance(config, dict) else None
-    return isinstance(layers, list) and 0 < len(layers) <= _MOST_LAYERS
 
 
 @dataclass(slots=True)
@@ -150,6 +148,11 @@ class _ModelTranslator:
 
     def _read(self, layers: Sequence[Any]) -> list[dict[str, Any]] | None:
         """The layers, every field there and of the right type; None with findings where that can't be."""
+        self.objects.calls += sum(map(_number_of_calls, layers))
+        if self.objects.calls > _MOST_CALLS:
+            message = f"The layers are called more than {_MOST_CALLS} times."
+            self.report.error(self.where, "component.too_many", message)
+            return None
         read = []
         for index, layer in enumerate(layers):
             try:
@@ -178,7 +181,11 @@ class _ModelTranslator:
     def _ends(self, value: Any) -> Any:
         """`output_layers`: one reference, a list of them, or a mapping from names to them."""
         if isinstance(value, dict):
-            return {layer_name(name): self._end(reference) for name, reference in value.items()}
+            ends = {layer_name(name): self._end(reference) for name, reference in value.items()}
+            if len(ends) < len(value):
+                message = "Two outputs have names that are one here: letters, digits and underscores."
+                self.report.error(f"{self.where}/config/output_layers", "graph.duplicate_name", message)
+            return ends
         return [self._end(reference) for reference in _references(value)]
 
     def _end(self, reference: Any) -> str:
@@ -227,11 +234,7 @@ class _ModelTranslator:
 
     def _layer(self, layer: Mapping[str, Any], where: str, nodes: Sequence[Any] = ()) -> dict[str, Any] | None:
         name = self.names[_name_in_keras(layer)]
-        if _is_model(layer):
-            inner = _ModelTranslator(where, self.objects, self.report).translate(layer)
-            spec: dict[str, Any] | None = None if inner is None else {"model": inner.model}
-        else:
-            spec = self.objects.layer(layer, where, nodes)
+        spec = self.objects.layer(layer, where, nodes)
         if spec is None:
             return None
         return {**spec, "name": name, "trainable": bool(layer["config"].get("trainable", True))}
@@ -259,6 +262,10 @@ class _ModelTranslator:
         if keywords or (names and len(positional) > 1):
             labels = names or ("inputs",)
             inputs = {**dict(zip(labels, positional, strict=False)), **keywords}
+        if not _can_be_said(inputs):
+            message = "The tensors of this call stand in lists inside of lists, which no spec can say."
+            self.report.error(where, "keras_json.call_argument", message)
+            inputs = []
         return {**called, "inputs": inputs, **({"call": flags} if flags else {})}
 
     def _found(self, argument: Any, where: str) -> Any:
@@ -284,6 +291,11 @@ class _ModelTranslator:
         return f"{name}:{tensor}" if tensor else name
 
 
+def _number_of_calls(layer: Any) -> int:
+    nodes = layer.get("inbound_nodes") if isinstance(layer, dict) else None
+    return len(nodes) if isinstance(nodes, list) else 0
+
+
 def _name_in_keras(layer: Mapping[str, Any]) -> str:
     return str(layer["name"] or layer["config"].get("name") or layer["class_name"])
 
@@ -302,6 +314,13 @@ def _is_reference(value: Any) -> bool:
         and isinstance(value[0], str)
         and all(type(number) is int and 0 <= number < 100 for number in value[1:])
     )
+
+
+def _can_be_said(inputs: Any) -> bool:
+    """Whether a spec has this form for what a layer is called on: names, or for each argument a name or names."""
+    if isinstance(inputs, list):
+        return all(isinstance(name, str) for name in inputs)
+    return all(isinstance(names, str) or _can_be_said(names) for names in inputs.values())
 
 
 def _has_tensors(value: Any) -> bool:

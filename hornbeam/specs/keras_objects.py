@@ -5,14 +5,14 @@ models contain, by layers that do the same. Leaves models to `hornbeam.specs.ker
 """
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeGuard
 
 from hornbeam.components import exclusions
 from hornbeam.components.catalog import CatalogueIndex
 from hornbeam.specs.findings import Report, pointer
-from hornbeam.specs.wording import quoted
+from hornbeam.specs.wording import a_kind, quoted
 from schemas.catalog import ComponentEntry, ComponentKind, Parameter
 
 _RENAMED: Mapping[str, tuple[str, Mapping[str, str]]] = {
@@ -23,6 +23,8 @@ _RENAMED: Mapping[str, tuple[str, Mapping[str, str]]] = {
 """Layers inside `keras.applications`: what they are called here, and their parameters. "" leaves one out."""
 _OPERATIONS: Mapping[str, str] = {"Add": "Add", "Multiply": "Multiply", "Subtract": "Subtract"}
 """Operations on two tensors, and the layers that do the same."""
+_MODELS = frozenset({"Functional", "Sequential", "Model"})
+_MOST_LAYERS = 2000
 _NOTHING: tuple[Any, ...] = (None, False, 0, "", [], {})
 _ALWAYS_DROPPED = frozenset(
     {"name", "trainable", "dtype", "batch_input_shape", "batch_shape", "build_config", "vocabulary_size"}
@@ -36,12 +38,25 @@ def layer_name(text: str) -> str:
     return name if name[:1].isalpha() else f"layer_{name}"[:60]
 
 
-@dataclass(frozen=True, slots=True)
+def is_model(value: Any) -> TypeGuard[dict[str, Any]]:
+    """Whether an object is a model with layers."""
+    if not (isinstance(value, dict) and isinstance(value.get("class_name"), str) and value["class_name"] in _MODELS):
+        return False
+    config = value.get("config")
+    layers = config.get("layers") if isinstance(config, dict) else None
+    return isinstance(layers, list) and 0 < len(layers) <= _MOST_LAYERS
+
+
+@dataclass(slots=True)
 class ObjectTranslator:
     """Translates by the catalogue. What it can't translate, it tells the report."""
 
     catalogue: CatalogueIndex
     report: Report
+    inner_model: Callable[[Mapping[str, Any], str, "ObjectTranslator"], dict[str, Any] | None]
+    """Translates a model that stands in a layer's place."""
+    calls: int = 0
+    """How often the layers translated so far are called."""
 
     def layer(self, given: Mapping[str, Any], where: str, nodes: Sequence[Any] = ()) -> dict[str, Any] | None:
         """A layer with its parameters, without name and wiring.
@@ -51,6 +66,8 @@ class ObjectTranslator:
             where: The pointer to it.
             nodes: Its calls, which hold the constants of operations.
         """
+        if is_model(given):
+            return self.inner_model(given, where, self)
         if ".ops." in str(given.get("module", "")):
             return self._operation(given, where, nodes)
         return self.component(ComponentKind.LAYER, given, where)
@@ -109,7 +126,7 @@ class ObjectTranslator:
         if reason is not None:
             self.report.error(where, "component.left_out", f"{name} can't be used in a spec. {reason}")
         else:
-            message = f"The model holds a {kind} called {quoted(name)}, which is not in the catalogue."
+            message = f"The model holds {a_kind(kind)} called {quoted(name)}, which is not in the catalogue."
             suggestion = f"GET /v1/components?kind={kind} lists every {kind}."
             self.report.error(where, "component.unknown", message, suggestion)
 

@@ -16,6 +16,7 @@ LEARNT: Mapping[str, str] = {
     "IntegerLookup": "vocabulary",
     "Normalization": "mean",
     "StringLookup": "vocabulary",
+    "hornbeam>Imputation": "fill_value",
     "TextVectorization": "vocabulary",
 }
 """What each type of layer learns where the spec does not give it. A mean is learnt with its variance."""

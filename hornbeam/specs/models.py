@@ -8,25 +8,23 @@ Leaves single components to `hornbeam.specs.components` and the wiring of graphs
 from collections.abc import Sequence
 from typing import Any
 
-from pydantic import TypeAdapter, ValidationError
-
 from hornbeam.components.catalog import CatalogueIndex
 from hornbeam.specs.components import ComponentChecker, Normalised
 from hornbeam.specs.findings import Report, pointer
 from hornbeam.specs.graphs import is_graph, settle_graph
+from hornbeam.specs.inputs import check_sizes
 from hornbeam.specs.keras_json import translate
 from hornbeam.specs.layer_names import check_names, settle_names
 from hornbeam.specs.learning import check_learning
+from hornbeam.specs.shape import validate_model
 from hornbeam.specs.wording import quoted
 from schemas.catalog import ComponentKind
-from schemas.models import ModelSpec
 
 _KINDS = ("type", "model", "shared")
 """What a layer is made of: one of these."""
 WIRING = ("inputs", "call")
 """What the spec says of a layer in a model, beside its type and parameters."""
 _FIELDS = frozenset({*_KINDS, *WIRING, "name", "trainable"})
-_MODEL: TypeAdapter[Any] = TypeAdapter(ModelSpec)
 
 
 class ModelChecker(ComponentChecker):
@@ -38,20 +36,30 @@ class ModelChecker(ComponentChecker):
         self.pointers: dict[str, str] = {}
         """Where the layers of a translated model were posted, by their pointers in the normalised spec."""
 
-    def check_model(self, model: dict[str, Any], where: str, depth: int = 0) -> dict[str, Any] | None:
+    def check_model(
+        self, model: dict[str, Any], where: str, depth: int = 0, shape_at: str = "", layers_at: Sequence[str] = ()
+    ) -> dict[str, Any] | None:
         """The normalised model, or None where it can't be read. Its wiring waits for `settle`.
 
         Args:
             model: Of the right shape, every field present.
             where: Its pointer.
             depth: How deep it nests.
+            shape_at: The pointer to its input shape, where that stands somewhere else.
+            layers_at: The pointers to its layers, where some of them do.
         """
         if "application" in model:
             checked = self._application(model, where, depth)
         elif "keras_json" in model:
             checked = self._translated(model["keras_json"], where, depth)
         else:
-            wheres = [f"{where}/layers/{index}" for index in range(len(model["layers"]))]
+            usual = [f"{where}/layers/{index}" for index in range(len(model["layers"]))]
+            wheres = list(layers_at) or usual
+            self.pointers.update(pair for pair in zip(usual, wheres, strict=True) if pair[0] != pair[1])
+            check_sizes(model["input_shape"], self._max_dimension, shape_at or f"{where}/input_shape", self._report)
+            for name, given in (model["inputs"] or {}).items():
+                there = f"{where}/inputs{pointer(name)}/shape"
+                check_sizes(given["shape"], self._max_dimension, there, self._report)
             checked = self._layers(model, wheres, where, depth)
         if checked is not None:
             # The same object, which waits for its wiring.
@@ -88,13 +96,9 @@ class ModelChecker(ComponentChecker):
 
     def _shaped(self, model: Any, where: str) -> dict[str, Any] | None:
         """A nested model with all its fields; one inside a wrapper's parameter has not been looked at yet."""
-        try:
-            dumped: dict[str, Any] = _MODEL.validate_python(model).model_dump(mode="json")
-        except ValidationError as error:
-            first = error.errors(include_url=False)[0]
-            self._report.error(where, "field.value", f"This is no model: {first['msg']}.")
-            return None
-        return dumped
+        shaped, findings = validate_model(model, where)
+        self._report.add(findings)
+        return shaped
 
     def _application(self, model: dict[str, Any], where: str, depth: int) -> dict[str, Any] | None:
         given = {name: value for name, value in model.items() if name not in ("application", "initial_weights")}
@@ -107,6 +111,8 @@ class ModelChecker(ComponentChecker):
             return None
         for index, layer_where in enumerate(translation.pointers):
             self.pointers[f"{where}/layers/{index}"] = layer_where
+        for given in ({"shape": translation.model.get("input_shape")}, *translation.model.get("inputs", {}).values()):
+            check_sizes(given["shape"], self._max_dimension, f"{where}/keras_json", self._report)
         wheres = [f"{layer_where}/config" for layer_where in translation.pointers]
         return self._layers(translation.model, wheres, f"{where}/keras_json", depth)
 
@@ -137,13 +143,16 @@ class ModelChecker(ComponentChecker):
             layer.update({name: given[name] for name in WIRING if given.get(name) is not None})
         return layer
 
-    def _shared(self, given: dict[str, Any], where: str) -> Normalised:
-        self._refuse_parameters(given, "It belongs to the layer that is shared", where)
+    def _shared(self, given: dict[str, Any], where: str) -> Normalised | None:
+        if not self.goes_on(where):
+            return None
+        of_its_own = {name: value for name, value in given.items() if name != "trainable" or value is not True}
+        self._refuse_parameters(of_its_own, "It belongs to the layer that is shared", where, ("trainable",))
         layer: Normalised = {"shared": given["shared"], "name": given.get("name")}
         self.layers.append(layer)
         return layer
 
-    def _refuse_parameters(self, given: dict[str, Any], why: str, where: str) -> None:
+    def _refuse_parameters(self, given: dict[str, Any], why: str, where: str, besides: Sequence[str] = ()) -> None:
         for name in given:
-            if name not in _FIELDS:
+            if name not in _FIELDS or name in besides:
                 self._report.error(f"{where}{pointer(name)}", "parameter.unknown", f"{quoted(name)}: {why}.")

@@ -4,14 +4,16 @@ Names are made here, so that they are the same in every attempt: Keras numbers t
 """
 
 import itertools
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
-from hornbeam.components.catalog import closest
 from hornbeam.specs.components import Normalised
 from hornbeam.specs.findings import Report
+from hornbeam.specs.formulas import FORMULAS
 from hornbeam.specs.outputs import log_name, losses, metrics
 from hornbeam.specs.wording import quoted
+from schemas.catalog import ComponentKind
 
 LOWER_IS_BETTER = frozenset(
     {
@@ -63,6 +65,20 @@ def settle_metric_names(
         taken[metric_key(metric)] = index
 
 
+def check_log_names(spec: Mapping[str, Any], report: Report) -> None:
+    """Refuse what two outputs, or an output and the training, would report by the same name."""
+    reported = [(where, log_name(output, "loss")) for where, output, _ in losses(spec) if output is not None]
+    reported += [(where, log_name(output, metric_key(one))) for where, output, one in metrics(spec) if output]
+    seen: set[str] = set()
+    names = {"loss", *(name for _, name in reported)}
+    for where, name in reported:
+        is_validation = name.startswith("val_") and name.removeprefix("val_") in names
+        if (name in seen or is_validation) and not report.has_errors_in(where):
+            message = f"This would be reported as {quoted(name)}, and so is something else."
+            report.error(where, "metric.duplicate", message, "Give the output, or the metric, another name.")
+        seen.add(name)
+
+
 def _settle_double(
     metrics: Sequence[Normalised], pair: tuple[int, int], where: str, *, chosen: bool, report: Report
 ) -> None:
@@ -112,11 +128,11 @@ def check_monitor(watcher: str, key: str, keys: Sequence[str], where: str, repor
         return
     if key.startswith("val_") and not any(other.startswith("val_") for other in keys):
         message = f"{watcher} watches {quoted(key)}, and there is no validation data to report it for."
-        own = closest(key.removeprefix("val_"), list(keys)) or "loss"
+        own = report.meant(key.removeprefix("val_"), keys) or "loss"
         suggestion = f"Add dataset.validation: {{fraction: 0.2}}, or watch {own!r}."
         report.error(where, "monitor.needs_validation", message, suggestion)
         return
-    near = closest(key, list(keys))
+    near = report.meant(key, keys)
     message = f"{watcher} watches {quoted(key)}, which this training does not report."
     suggestion = f"Did you mean {near!r}?" if near else f"It reports: {', '.join(keys)}."
     report.error(where, "monitor.unknown", message, suggestion)
@@ -124,9 +140,42 @@ def check_monitor(watcher: str, key: str, keys: Sequence[str], where: str, repor
 
 def direction(key: str, spec: Mapping[str, Any]) -> Literal["min", "max"]:
     """Whether less or more of what a normalised spec reports as `key` is better."""
+    kind = _measured_by(key, spec)
+    if kind == FORMULAS[ComponentKind.METRIC]:
+        return _said(key, spec) or "max"
+    return "min" if kind is None or kind in LOWER_IS_BETTER else "max"
+
+
+def _said(key: str, spec: Mapping[str, Any]) -> Literal["min", "max"] | None:
+    """What a spec says of a key, where anybody watches it in validation or in training."""
+    name = key.removeprefix("val_")
+    for watcher in (spec["checkpoints"], *spec["callbacks"]):
+        if watcher.get("mode") in ("min", "max") and str(watcher.get("monitor")).removeprefix("val_") == name:
+            mode: Literal["min", "max"] = watcher["mode"]
+            return mode
+    return None
+
+
+def check_direction(watcher: str, key: str, spec: Mapping[str, Any], where: str, report: Report) -> None:
+    """Tell that `auto` does not know which way a formula improves, where nobody says it.
+
+    Args:
+        watcher: Who watches, for the message.
+        key: What is watched.
+        spec: Normalised.
+        where: The pointer to the mode.
+        report: Where to tell.
+    """
+    if _measured_by(key, spec) == FORMULAS[ComponentKind.METRIC] and _said(key, spec) is None:
+        message = f"{watcher} takes more of {quoted(key)} for better: a formula does not say which way it improves."
+        report.warning(where, "monitor.direction_unknown", message, "Write mode: min or mode: max.")
+
+
+def _measured_by(key: str, spec: Mapping[str, Any]) -> str | None:
+    """The type of the metric that reports a key, one with a value per class as `f1_0`, `f1_1`; None for a loss."""
     name = key.removeprefix("val_")
     kinds = {log_name(output, metric_key(metric)): str(metric["type"]) for _, output, metric in metrics(spec)}
-    return "min" if name not in kinds or kinds[name] in LOWER_IS_BETTER else "max"
+    return kinds.get(name, kinds.get(re.sub(r"_[0-9]+$", "", name)))
 
 
 def default_monitor(dataset: Mapping[str, Any] | None) -> str:

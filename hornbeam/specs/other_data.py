@@ -15,6 +15,7 @@ from hornbeam.specs.findings import Report
 from hornbeam.specs.graphs import INPUT
 from hornbeam.specs.outputs import output_names
 from hornbeam.specs.wording import quoted
+from schemas.stored_datasets import ColumnKind
 
 _PARTS = ("validation", "test")
 _MOST_LISTED = 15
@@ -90,7 +91,8 @@ class _Check:
 def _is_alike(found: ColumnFacts, own: ColumnFacts) -> bool:
     if found.is_numeric or found.is_text:
         return (found.is_numeric, found.is_text) == (own.is_numeric, own.is_text)
-    return found.kind is own.kind and found.shape == own.shape
+    # Images are brought to the size that the model takes.
+    return found.kind is own.kind and (found.kind is ColumnKind.IMAGE or found.shape == own.shape)
 
 
 def _described(column: ColumnFacts) -> str:

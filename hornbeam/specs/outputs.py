@@ -7,7 +7,6 @@ One place knows both forms; everybody else goes through `losses` and `metrics`. 
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from hornbeam.components.catalog import closest
 from hornbeam.specs.findings import Report, pointer
 from hornbeam.specs.wording import any_of, quoted
 
@@ -68,12 +67,12 @@ def settle_outputs(normalised: dict[str, Any], report: Report) -> None:
         by_output = is_by_output(value) if field == "loss" else isinstance(value, Mapping)
         if names and not by_output and value != []:
             _refuse_single(field, names, report)
-        elif by_output and not names and list(value) == only:
+        elif value and by_output and not names and list(value) == only:
             normalised[field] = value[only[0]]
         elif by_output:
             _check_outputs(f"/{field}", value, names or only, report)
-    if names and normalised["metrics"] == []:
-        normalised["metrics"] = {}
+    if not normalised["metrics"]:
+        normalised["metrics"] = {} if names else []
     weights = normalised["loss_weights"]
     if weights is not None:
         _check_outputs("/loss_weights", weights, names or only, report)
@@ -92,7 +91,7 @@ def _refuse_single(field: str, names: list[str], report: Report) -> None:
 def _check_outputs(where: str, given: Mapping[str, Any], names: list[str], report: Report) -> None:
     for name in given:
         if name not in names:
-            near = closest(name, names) if names else None
+            near = report.meant(name, names)
             suggestion = f"Did you mean {near!r}?" if near else None
             if not suggestion:
                 there = f"There is: {', '.join(names)}." if names else "It has a single one: leave its name out."

@@ -1,6 +1,6 @@
 """From the bytes of a request to a job spec of the right shape.
 
-Leaves everything that needs the catalogue to `hornbeam.specs.checking`, whose `check_body` tells what both find.
+Leaves everything that needs the catalogue to `hornbeam.specs.checking`, whose `examine_body` tells what both find.
 """
 
 from typing import Any
@@ -9,15 +9,6 @@ from hornbeam.specs.findings import Report
 from hornbeam.specs.shape import validate
 from hornbeam.specs.strict_json import Limits, parse_json
 from schemas.training import JobSpec
-
-
-def parse_spec(body: bytes, limits: Limits) -> JobSpec:
-    """The job spec in `body`. Raises InvalidSpec with all findings about its shape."""
-    document, spec, report = read(body, limits)
-    report.raise_if_invalid()
-    if spec is None:
-        raise AssertionError(f"a document without findings has a spec: {sorted(document)}")
-    return spec
 
 
 def read(body: bytes, limits: Limits) -> tuple[dict[str, Any], JobSpec | None, Report]:

@@ -29,6 +29,9 @@ def job_schema(catalogue: CatalogueIndex) -> dict[str, Any]:
     properties["metrics"] = {**_described(properties["metrics"]), **_by_output(metrics)}
     properties["callbacks"]["items"] = _reference(ComponentKind.CALLBACK)
     definitions["LayersModel"]["properties"]["layers"]["items"] = _reference(ComponentKind.LAYER)
+    data = definitions["DatasetSpec"]["properties"]
+    data["augment"]["items"] = _reference(ComponentKind.LAYER)
+    data["preprocess"] = {**_described(data["preprocess"]), **_chains()}
     definitions["ModelSpec"] = _model()
     properties["model"] = {**_described(properties["model"]), **_MODEL}
     layer_fields = {**replaced["LayerSpec"]["properties"], "model": _MODEL}
@@ -51,6 +54,18 @@ def _model() -> JsonObject:
         {"$ref": f"#/$defs/{name}"} for name in ("ApplicationModel", "KerasJsonModel", "LayersModel")
     )
     return {"if": has[0], "then": application, "else": {"if": has[1], "then": keras_json, "else": layers}}
+
+
+def _chains() -> JsonObject:
+    """Layers for each column, or a word for all or some of them."""
+    auto = {"enum": ["auto"]}
+    chain = {
+        "if": {"type": "string"},
+        "then": auto,
+        "else": {"type": "array", "items": _reference(ComponentKind.LAYER)},
+    }
+    chains = {"type": ["object", "null"], "additionalProperties": chain}
+    return {"if": {"type": "string"}, "then": auto, "else": chains}
 
 
 def _described(field: JsonObject) -> JsonObject:

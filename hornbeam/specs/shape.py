@@ -15,8 +15,9 @@ from hornbeam.components.catalog import closest
 from hornbeam.specs.findings import MOST_FINDINGS, pointer
 from hornbeam.specs.values import rewritten
 from hornbeam.specs.wording import any_of, described, quoted
-from schemas.models import Component, LayerSpec
+from schemas.models import Component, LayerSpec, ModelSpec
 from schemas.problems import Finding
+from schemas.strict import Request
 from schemas.training import JobSpec
 
 _TYPES: Mapping[str, str] = {
@@ -69,8 +70,34 @@ def validate(document: dict[str, Any]) -> tuple[JobSpec | None, list[Finding]]:
     try:
         return JobSpec.model_validate(document), []
     except ValidationError as error:
-        problems = [_located(details, document) for details in error.errors(include_url=False)[: 2 * MOST_FINDINGS]]
-    return None, list(_told(problems))
+        return None, _findings(error, document)
+
+
+class _ModelAlone(Request):
+    """A model where a spec has it, so that its places go by the same names."""
+
+    model: ModelSpec
+
+
+def validate_model(model: Any, where: str) -> tuple[dict[str, Any] | None, list[Finding]]:
+    """A nested model with every field, or everything about its shape that is wrong.
+
+    Args:
+        model: As it was sent.
+        where: The pointer to it, which ends in `/model`.
+    """
+    document = {"model": model}
+    try:
+        return _ModelAlone.model_validate(document).model.model_dump(mode="json"), []
+    except ValidationError as error:
+        found = _findings(error, document)
+    outside = where.removesuffix("/model")
+    return None, [finding.model_copy(update={"pointer": f"{outside}{finding.pointer}"}) for finding in found]
+
+
+def _findings(error: ValidationError, document: Any) -> list[Finding]:
+    problems = [_located(details, document) for details in error.errors(include_url=False)[: 2 * MOST_FINDINGS]]
+    return list(_told(problems))
 
 
 def _located(error: ErrorDetails, document: Any) -> _Problem:

@@ -4,10 +4,12 @@ Works on normalised models. Leaves finding the other one to whoever has a store,
 only built models have, to `workers.training.weights`.
 """
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
-from hornbeam.components.catalog import closest
+from hornbeam.specs.findings import Report
 from hornbeam.specs.wording import quoted
 from schemas.problems import Finding
 
@@ -25,26 +27,39 @@ def check_layers(model: Model, source: Model, job_id: str) -> list[Finding]:
         job_id: The job that trained it.
     """
     wanted: Sequence[str] = model["initial_weights"]["layers"] or ()
-    findings = []
+    report = Report({"model": model})
+    owners = [_Owner(words, Counter(_names(of)), _has_application(of)) for words, of in _both(model, source, job_id)]
     for index, name in enumerate(wanted):
-        where = f"{WHERE}/layers/{index}"
-        for owner, known in (("This model", model), (f"The model of {job_id}", source)):
-            findings += _check_layer(name, owner, known, where)
-    return findings
+        for owner in owners:
+            _check_layer(name, owner, f"{WHERE}/layers/{index}", report)
+    return list(report.findings)
 
 
-def _check_layer(name: str, owner: str, model: Model, where: str) -> list[Finding]:
-    names = list(_names(model))
-    if names.count(name) > 1:
-        message = f"{owner} has {names.count(name)} layers called {quoted(name)}."
+def _both(model: Model, source: Model, job_id: str) -> Iterator[tuple[str, Model]]:
+    yield "This model", model
+    yield f"The model of {job_id}", source
+
+
+@dataclass(frozen=True, slots=True)
+class _Owner:
+    """A model whose layers are named."""
+
+    words: str
+    names: Counter[str]
+    """How many layers have each name."""
+    has_more: bool
+    """Whether some layers go by names that are in no spec."""
+
+
+def _check_layer(name: str, owner: _Owner, where: str, report: Report) -> None:
+    if owner.names[name] > 1:
+        message = f"{owner.words} has {owner.names[name]} layers called {quoted(name)}."
         suggestion = "Name the nested model that holds it, or give the layers other names."
-        return [Finding(pointer=where, code="weights.layer_ambiguous", message=message, suggestion=suggestion)]
-    if name in names or _has_application(model):
-        return []
-    message = f"{owner} has no layer called {quoted(name)}."
-    near = closest(name, names)
-    suggestion = f"Did you mean {near!r}?" if near else f"There is: {', '.join(names[:15])}."
-    return [Finding(pointer=where, code="weights.layer_unknown", message=message, suggestion=suggestion)]
+        report.error(where, "weights.layer_ambiguous", message, suggestion)
+    elif name not in owner.names and not owner.has_more:
+        near = report.meant(name, owner.names)
+        suggestion = f"Did you mean {near!r}?" if near else f"There is: {', '.join(list(owner.names)[:15])}."
+        report.error(where, "weights.layer_unknown", f"{owner.words} has no layer called {quoted(name)}.", suggestion)
 
 
 def _names(model: Model) -> Iterator[str]:

@@ -5,15 +5,30 @@ from service.routes import (
     catalog,
     checkpoints,
     compare,
+    datasets,
     evaluations,
     events,
     history,
     jobs,
     operations,
+    uploads,
     workers,
 )
 
 ALL = tuple(
     module.routes
-    for module in (jobs, evaluations, events, history, checkpoints, artifacts, compare, catalog, workers, operations)
+    for module in (
+        jobs,
+        evaluations,
+        events,
+        history,
+        checkpoints,
+        artifacts,
+        compare,
+        datasets,
+        uploads,
+        catalog,
+        workers,
+        operations,
+    )
 )

@@ -1,12 +1,9 @@
 """Jobs: create, read, list, cancel, delete."""
 
-import re
-from datetime import UTC, datetime
 from http import HTTPStatus
-from typing import Annotated, Literal
+from typing import Annotated
 
 from fastapi import Query, Request, Response
-from fastapi.exceptions import RequestValidationError
 
 from hornbeam.errors import (
     ArtifactStoreUnavailable,
@@ -30,14 +27,11 @@ from service.documentation import JSON, answer, deep_object, header, headers
 from service.examples import JOB, PROOF, SPECS, page
 from service.idempotency import KEY_HEADER, key_of
 from service.jobs import to_job
-from service.routing import DEEP, problems, router
+from service.queries import After, CreatedAfter, Order, in_utc, metadata_of
+from service.routing import problems, router
 from service.views import JobView
 
 routes = router("/v1/jobs", "jobs")
-
-_METADATA = re.compile(r"metadata\[(.{1,64})\]", re.DOTALL)
-_MOST_PAIRS = 16
-"""As many as a job may carry, so that more of them match none."""
 
 
 @routes.get(
@@ -123,23 +117,20 @@ async def list_jobs(
     request: Request,
     here: Here,
     limit: Annotated[int, Query(ge=1, le=100, description="Jobs on a page.", examples=[20])] = 20,
-    after: Annotated[str | None, Query(max_length=1000, description="The `next` of the page before.")] = None,
+    after: After = None,
     status: Annotated[
         list[JobStatus], Query(description="Only jobs with this status; may be given more than once.")
     ] = [],  # noqa: B006 - FastAPI copies it
-    created_after: Annotated[
-        datetime | None,
-        Query(description="Only jobs created after this moment (RFC 3339).", examples=["2030-01-01T00:00:00Z"]),
-    ] = None,
-    order: Annotated[Literal["desc", "asc"], Query(description="`desc`: the newest first.")] = "desc",
+    created_after: CreatedAfter = None,
+    order: Order = "desc",
 ) -> Response:
     """Jobs by the time of their creation, as the database has them: live progress and queue are the job's own."""
     query = JobQuery(
         limit=limit,
         after=after,
         statuses=frozenset(status),
-        metadata=_metadata(request),
-        created_after=None if created_after is None else _in_utc(created_after),
+        metadata=metadata_of(request),
+        created_after=None if created_after is None else in_utc(created_after),
         newest_first=order == "desc",
     )
     return Response(await here.threads.run(_page, here, query), media_type=JSON)
@@ -195,32 +186,6 @@ def _pause(view: JobView) -> str:
         QueueReason.NO_MATCHING_WORKER,
     }
     return "5" if nobody_comes else "1"
-
-
-def _in_utc(moment: datetime) -> datetime:
-    if moment.tzinfo is None:
-        raise _refused("created_after", "a time needs an offset from UTC, such as Z")
-    try:
-        return moment.astimezone(UTC)
-    except OverflowError:
-        raise _refused("created_after", "in UTC this is before the year 1, or after the year 9999") from None
-
-
-def _metadata(request: Request) -> dict[str, str]:
-    pairs: dict[str, str] = {}
-    for name, value in request.query_params.multi_items():
-        if name.startswith(DEEP):
-            match = _METADATA.fullmatch(name)
-            if match is None or match[1] in pairs:
-                raise _refused(name, "write metadata[key]=value, each key once, of at most 64 characters")
-            pairs[match[1]] = value
-    if len(pairs) > _MOST_PAIRS:
-        raise _refused(DEEP.rstrip("["), f"a job carries {_MOST_PAIRS} pairs at most")
-    return pairs
-
-
-def _refused(name: str, message: str) -> RequestValidationError:
-    return RequestValidationError([{"loc": ("query", name), "type": "value", "msg": message}])
 
 
 def _page(here: Service, query: JobQuery) -> str:

@@ -10,6 +10,10 @@ MANY_PARAMETERS: dict[str, int] = {
     # FastAPI: each is a parameter of the query or a header.
     "service/routes/events.py::list_events": 7,
     "service/routes/jobs.py::list_jobs": 7,
+    "service/routes/datasets.py::create_dataset": 7,
+    "service/routes/datasets.py::put_dataset": 7,
+    # typer: each is an option.
+    "hornbeam/cli/datasets.py::add": 7,
 }
 
 FUNCTION_LEVEL_IMPORTS: dict[str, frozenset[str]] = {

@@ -19,8 +19,9 @@ async def ask(app):
             await app({**scope, "state": dict(state)}, receive, send)
         transport = httpx.ASGITransport(app=with_state)
         async with httpx.AsyncClient(transport=transport, base_url="http://api") as client:
-            paths = ("/healthz", "/v1/jobs", "/v1/components", "/v1/schemas/job.json", "/openapi.json")
-            return {path: (await client.get(path)).status_code for path in paths}
+            paths = ("/healthz", "/v1/jobs", "/v1/datasets", "/v1/components", "/v1/schemas/job.json", "/openapi.json")
+            brought = await client.put("/v1/datasets/x.csv", content=b"a,b\\n1,2\\n3,4\\n", timeout=60)
+            return {path: (await client.get(path)).status_code for path in (*paths, brought.headers["location"])}
 
 statuses = asyncio.run(ask(create_app()))
 print(json.dumps({"statuses": statuses, "modules": sorted(sys.modules)}))

@@ -29,7 +29,7 @@ EXPLAINED = {
 }
 
 # Files, modules, tasks and events look like codes.
-NOT_CODES = r"\.(keras|json|txt|png|npz|db|log|sock|lock|id|yaml)$|^(hornbeam|keras|workers|job)\.(?!not_)"
+NOT_CODES = r"\.(keras|json|txt|png|npz|csv|db|log|sock|lock|id|yaml)$|^(hornbeam|keras|workers|job|http)\.(?!not_)"
 
 
 def test_the_readme_is_short():

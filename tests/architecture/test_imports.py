@@ -2,6 +2,7 @@
 
 import ast
 import json
+import re
 import subprocess
 import sys
 
@@ -21,6 +22,11 @@ WORKERS_ONLY = frozenset({"hornbeam.components.outputs", "hornbeam.components.re
 """What the zygote loads: the shared registry, and the modules that import it, which are components."""
 
 
+READS_FILES = "hornbeam.ingest."
+"""A program of its own, which holds NumPy and Arrow; others import no more of it than what it is asked and answers."""
+ASKED_OF_IT = "hornbeam.ingest.protocol"
+
+
 def test_directions():
     # In a process of its own: import-linter's logging set-up silences every logger that there is.
     script = "import sys; from importlinter.cli import lint_imports; sys.exit(lint_imports(no_cache=True))"
@@ -36,8 +42,16 @@ def test_they_stand_at_the_top():
 def test_the_core_and_the_contract_load_nothing_that_trains():
     names = [module.dotted for module in modules("schemas", "hornbeam")]
     heavy = RUN_WITH_KERAS | WORKERS_ONLY | components()
+    names = [name for name in names if not name.startswith(READS_FILES) or name == ASKED_OF_IT]
     names = [name for name in names if name not in heavy and "testing" not in name and not is_a_script(name)]
     assert loaded_by(*names) & TRAINING == set()
+
+
+def test_others_import_no_reader_of_files():
+    outside = [module for module in modules(*PACKAGES) if not module.dotted.startswith("hornbeam.ingest")]
+    assert {
+        module.name for module in outside if re.search(r"hornbeam\.ingest(?!\.protocol)\S* import", module.text)
+    } == set()
 
 
 def test_the_client_loads_no_server():

@@ -12,7 +12,7 @@ def train(tmp_path):
     """Train a spec here and now, in a directory of its own."""
     attempts = iter(range(1, 100))
 
-    def start(spec, *, stop=None, resume=None, begin_with=None, max_file_bytes=2**33):
+    def start(spec, *, stop=None, resume=None, begin_with=None, max_file_bytes=2**33, **data):
         attempt = next(attempts)
         workdir = tmp_path / f"attempt-{attempt}"
         workdir.mkdir()
@@ -24,6 +24,7 @@ def train(tmp_path):
             resume=resume,
             start=begin_with,
             max_file_bytes=max_file_bytes,
+            **data,
         )
         trained = Trained()
         before = resource.getrlimit(resource.RLIMIT_FSIZE)

@@ -136,7 +136,13 @@ def chain():
     return keras.Sequential([keras.Input((7,)), keras.layers.Dense(3, "selu", kernel_initializer="he_normal")])
 
 
-@pytest.mark.parametrize("make", [siamese, attentive, stateful_cell, arithmetic, chain])
+def frames():
+    eye = keras.Sequential([keras.Input((4, 4, 1)), keras.layers.Conv2D(2, 3), keras.layers.Flatten()])
+    film = keras.Input((5, 4, 4, 1))
+    return keras.Model(film, keras.layers.LSTM(3)(keras.layers.TimeDistributed(eye)(film)))
+
+
+@pytest.mark.parametrize("make", [siamese, attentive, stateful_cell, arithmetic, chain, frames])
 def test_peoples_own_models_are_the_same_again(make):
     original = make()
     translated = again(original)

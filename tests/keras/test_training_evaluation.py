@@ -5,16 +5,20 @@ import keras
 import numpy as np
 import pytest
 from PIL import Image
-from sklearn.metrics import confusion_matrix
+from sklearn.datasets import load_wine
+from sklearn.metrics import confusion_matrix, log_loss
 
 from schemas.checkpoints import ArtifactKind
+from tests.keras.specs import checked
 from tests.keras.trainings import StopAfterAsking, dense, layer, make_spec
-from workers.messages import ArtifactSaved, EpochCompleted, Evaluated, PhaseEntered, Stopped, Succeeded
+from workers.messages import ArtifactSaved, EpochCompleted, Evaluated, PhaseEntered, StartingPoint, Stopped, Succeeded
 from workers.training.data import load
+from workers.training.preprocessing import graph_of
 
 pytestmark = pytest.mark.keras
 
 SCALED = layer("BatchNormalization", "scaled", momentum=0.8)
+DIGITS = {"source": {"builtin": "digits"}, "validation": {"fraction": 0.2}}
 TEST = {"fraction": 0.25, "stratify": False, "seed": None}
 
 
@@ -243,7 +247,62 @@ def test_a_job_without_epochs_measures_and_trains_nothing(train):
         assert len(splits["train"]) == len(splits["test"]) == 150
 
 
+def test_columns_go_through_what_they_went_through_in_the_training(train):
+    """The statistics of all rows are others than those of the few that were trained on."""
+    data = {"source": {"builtin": "wine"}, "preprocess": "auto"}
+    layers = [{"type": "Dense", "units": 3, "activation": "softmax"}]
+    few = checked(
+        dataset={**data, "test": {"fraction": 0.9}}, model={"layers": layers}, training={"epochs": 3, "seed": 7}
+    )
+    first = train(few)
+    assert isinstance(first.last, Succeeded), first.last
+    path = artifact(first, "model.keras")
+    start = StartingPoint(
+        path=str(path), checkpoint=None, sha256="ab" * 32, epoch=3, job_id="job_source", model=few["model"]
+    )
+    whole = checked(
+        dataset={**data, "test": {"source": {"builtin": "wine"}}},
+        model={"layers": layers, "initial_weights": {"job": "job_source"}},
+        training={"epochs": 0, "seed": 7},
+    )
+
+    (evaluated,) = train(whole, begin_with=start).of(Evaluated)
+
+    wine = load_wine()
+    by_column = dict(zip(wine.feature_names, np.split(wine.data.astype(np.float32), 13, axis=1), strict=True))
+    rows = {name: by_column[feed.columns[0]] for name, feed in graph_of(few).feeds.items()}
+    predicted = keras.models.load_model(path).predict(rows, verbose=0)
+    assert evaluated.metrics["loss"] == pytest.approx(log_loss(wine.target, predicted), rel=1e-4)
+
+
 def test_measuring_alone_can_be_stopped(train):
     spec = make_spec("iris", [dense("out", 3, "softmax")], training={"epochs": 0}, dataset={"test": TEST})
 
     assert train(spec, stop=StopAfterAsking(0)).last == Stopped()
+
+
+def test_the_finished_model_of_a_job_hands_on_its_weights_and_what_its_layers_learnt(train):
+    """EarlyStopping has put weights back that no checkpoint after them has; boundaries of bins are no weight at all."""
+    layers = [
+        {"type": "Discretization", "num_bins": 5, "output_mode": "multi_hot"},
+        {"type": "Dense", "units": 10, "activation": "softmax"},
+    ]
+    stopping = {"type": "EarlyStopping", "monitor": "loss", "mode": "max", "patience": 1, "restore_best_weights": True}
+    spec = checked(dataset=DIGITS, model={"layers": layers}, training={"epochs": 5}, callbacks=[stopping])
+    first = train(spec)
+    assert first.last == Succeeded(reason="stopped_early: EarlyStopping")
+    path = artifact(first, "model.keras")
+    start = StartingPoint(
+        path=str(path), checkpoint=None, sha256="ab" * 32, epoch=2, job_id="job_source", model=spec["model"]
+    )
+    model = {"layers": layers, "initial_weights": {"job": "job_source"}}
+    whole = {**DIGITS, "test": {"source": {"builtin": "digits"}}}
+
+    measured = train(checked(dataset=whole, model=model, training={"epochs": 0, "seed": 3}), begin_with=start)
+
+    (evaluated,) = measured.of(Evaluated)
+    rows = load(checked(dataset=whole, model=model, training={"epochs": 0, "seed": 3})).test
+    assert evaluated.metrics["loss"] == pytest.approx(
+        keras.models.load_model(path).evaluate(rows.features, rows.labels, verbose=0, return_dict=True)["loss"],
+        rel=1e-5,
+    )

@@ -253,3 +253,54 @@ def test_the_limit_on_parameters_costs_no_memory(prove):
 
 def test_mixed_precision_is_proven_in_its_own_types(prove):
     assert prove(make_spec(training={"dtype_policy": "mixed_float16"})).findings == []
+
+
+@pytest.mark.parametrize(
+    "metric", ["hornbeam>CohenKappa", "hornbeam>MatthewsCorrelation", "SparseCategoricalCrossentropy"]
+)
+def test_metrics_of_classes_are_refused_where_there_are_numbers(prove, metric):
+    spec = make_spec("diabetes", [dense("out", 1)], loss=SQUARED, metrics=[{"type": metric}])
+
+    assert codes(prove(spec)) == [("/metrics/0", "metric.wants_classes")]
+
+
+def test_a_metric_with_a_probability_for_each_class_is_refused_on_one_unit(prove):
+    metrics = [{"type": "SparseCategoricalCrossentropy"}]
+    layers = [dense("out", 1, "sigmoid")]
+
+    assert codes(prove(make_spec("breast_cancer", layers, loss=BINARY, metrics=metrics))) == [
+        ("/metrics/0", "metric.does_not_fit")
+    ]
+
+
+@pytest.mark.parametrize(
+    ("builtin", "activation", "expected"),
+    [
+        ("diabetes", "linear", ("/loss", "loss.wants_classes")),
+        ("breast_cancer", "sigmoid", ("/model/layers/0/units", "output.too_few_units")),
+    ],
+)
+def test_the_generalised_crossentropy_wants_a_unit_for_each_class(prove, builtin, activation, expected):
+    loss = {"type": "CategoricalGeneralizedCrossEntropy"}
+
+    assert codes(prove(make_spec(builtin, [dense("out", 1, activation)], loss=loss, metrics=[]))) == [expected]
+
+
+@pytest.mark.parametrize(
+    ("loss", "warned"),
+    [
+        ({"type": "hornbeam>FocalTversky"}, True),
+        ({"type": "hornbeam>FocalTversky", "per_image": True}, False),
+        ({"type": "hornbeam>LovaszHinge", "from_logits": False}, True),
+        ({"type": "Dice"}, True),
+        (BINARY, False),
+    ],
+)
+def test_class_weights_are_doubtful_where_a_batch_has_one_loss(prove, loss, warned):
+    layers = [dense("out", 1, "sigmoid")]
+
+    answer = prove(make_spec("breast_cancer", layers, loss=loss, metrics=[], training={"class_weight": "balanced"}))
+
+    found = ("/training/class_weight", "loss.ignores_weights")
+    assert (found in codes(answer, Severity.WARNING)) is warned
+    assert codes(prove(make_spec("breast_cancer", layers, loss=loss, metrics=[])), Severity.WARNING).count(found) == 0

@@ -13,7 +13,7 @@ from schemas.checkpoints import ArtifactKind
 from schemas.datasets import BuiltinDataset
 from schemas.jobs import JobPhase
 from tests.keras.trainings import StopAfterAsking, dense, layer, make_spec
-from workers.messages import ArtifactSaved, PhaseEntered, Progressed, Stopped, Succeeded, decode, encode
+from workers.messages import ArtifactSaved, PhaseEntered, Progressed, Stopped, Succeeded, Warned, decode, encode
 
 pytestmark = pytest.mark.keras
 
@@ -205,6 +205,23 @@ def test_without_validation_nothing_is_evaluated(train):
     assert load_json(trained, "summary.json")["best"]["epoch"] == 2
     assert load_json(trained, "summary.json")["evaluation"] is None
     assert JobPhase.EVALUATING not in [message.phase for message in trained.of(PhaseEntered)]
+
+
+def test_a_metric_without_a_number_costs_nothing_but_itself(train):
+    """PearsonCorrelation divides by a spread that one number a row does not have."""
+    metric = {"type": "PearsonCorrelation", "name": "alike"}
+    stopping = {"type": "EarlyStopping", "monitor": "val_alike", "mode": "max", "patience": 5}
+    layers = [dense("out", 1, "sigmoid")]
+    spec = make_spec(
+        "breast_cancer", layers, loss={"type": "BinaryCrossentropy"}, metrics=[metric], callbacks=[stopping]
+    )
+
+    trained = train(spec)
+
+    assert trained.last == Succeeded(reason="completed"), trained.last
+    assert len(trained.checkpoints) == 2
+    assert {message.finding.code for message in trained.of(Warned)} == {"training.non_finite_metric"}
+    assert set(load_json(trained, "summary.json")["evaluation"]) == {"loss"}
 
 
 def test_checkpoints_follow_their_policy(train):

@@ -1,14 +1,16 @@
 """Weights to begin with, from another training's checkpoint: which arrive where, what is refused, what stays frozen."""
 
+import json
 import zipfile
+from hashlib import sha256
 from pathlib import Path
 
 import keras
 import pytest
 
 from tests.keras.specs import checked
-from workers.messages import ArtifactSaved, Evaluated, ResumePoint, StartingPoint, Succeeded
-from workers.training.data import load
+from tests.keras.trainings import StopAfterAsking
+from workers.messages import ArtifactSaved, ResumePoint, StartingPoint, Stopped, Succeeded
 from workers.training.weights import Layers, handovers
 
 pytestmark = pytest.mark.keras
@@ -46,7 +48,12 @@ def trained_on(train):
         assert trained.last == Succeeded(reason="completed")
         last = trained.checkpoints[-1]
         return StartingPoint(
-            path=last.path, checkpoint="ckpt_1", epoch=last.epoch, job_id="job_source", model=spec["model"]
+            path=last.path,
+            checkpoint="ckpt_1",
+            sha256=sha256(Path(last.path).read_bytes()).hexdigest(),
+            epoch=last.epoch,
+            job_id="job_source",
+            model=spec["model"],
         )
 
     return start
@@ -281,6 +288,28 @@ def test_a_model_called_without_training_keeps_its_statistics_and_drops_nothing_
     assert first["loss"] == pytest.approx(second["loss"], rel=1e-6)
 
 
+def test_the_manifest_says_which_file_it_began_with_in_a_later_attempt_too(trained_on, train):
+    start = trained_on(LAYERS)
+    spec = spec_of(LAYERS, weights_of=start, training={"epochs": 2})
+    told = {"job_id": "job_source", "checkpoint": "ckpt_1", "epoch": 1, "sha256": start.sha256}
+
+    first = train(spec, begin_with=start, stop=StopAfterAsking(8))
+    last = first.checkpoints[-1]
+    history = [epoch.metrics for epoch in first.epochs]
+    resume = ResumePoint(path=last.path, epoch=last.epoch, step=last.step, history=history)
+
+    assert first.last == Stopped()
+    assert manifest_of(train(spec, begin_with=start))["initial_weights"] == told
+    assert manifest_of(train(spec, resume=resume))["initial_weights"] == told
+    assert manifest_of(train(spec_of(LAYERS)))["initial_weights"] is None
+
+
+def manifest_of(trained):
+    assert trained.last == Succeeded(reason="completed"), trained.last
+    path = next(message.path for message in trained.of(ArtifactSaved) if message.name == "manifest.json")
+    return json.loads(Path(path).read_text())
+
+
 # What is refused
 
 
@@ -362,28 +391,3 @@ def test_nothing_in_the_file_but_arrays_is_read(trained_on, model_after):
     model = model_after(spec_of([HIDDEN, OUT], weights_of=start, optimizer=IDLE), begun)
 
     assert weights(model, "hidden") == weights(saved(start), "hidden")
-
-
-def test_the_finished_model_of_a_job_hands_on_its_weights_and_what_its_layers_learnt(train):
-    """EarlyStopping has put weights back that no checkpoint after them has; boundaries of bins are no weight at all."""
-    layers = [
-        {"type": "Discretization", "num_bins": 5, "output_mode": "multi_hot"},
-        OUT,
-    ]
-    stopping = {"type": "EarlyStopping", "monitor": "loss", "mode": "max", "patience": 1, "restore_best_weights": True}
-    spec = spec_of(layers, training={"epochs": 5}, callbacks=[stopping])
-    first = train(spec)
-    assert first.last == Succeeded(reason="stopped_early: EarlyStopping")
-    path = next(message.path for message in first.of(ArtifactSaved) if message.name == "model.keras")
-    start = StartingPoint(path=path, checkpoint=None, epoch=2, job_id="job_source", model=spec["model"])
-    model = {"layers": layers, "initial_weights": {"job": "job_source"}}
-    whole = {**DIGITS, "test": {"source": {"builtin": "digits"}}}
-
-    measured = train(checked(dataset=whole, model=model, training={"epochs": 0, "seed": 3}), begin_with=start)
-
-    (evaluated,) = measured.of(Evaluated)
-    rows = load(checked(dataset=whole, model=model, training={"epochs": 0, "seed": 3})).test
-    assert evaluated.metrics["loss"] == pytest.approx(
-        keras.models.load_model(path).evaluate(rows.features, rows.labels, verbose=0, return_dict=True)["loss"],
-        rel=1e-5,
-    )

@@ -4,7 +4,7 @@ import copy
 from dataclasses import dataclass, field
 from typing import Any
 
-from workers.messages import CheckpointSaved, EpochCompleted, Failed, Message
+from workers.messages import ArtifactSaved, CheckpointSaved, EpochCompleted, Failed, Message
 
 
 def dense(name, units, activation="linear", **parameters):
@@ -101,3 +101,7 @@ class Trained:
     @property
     def checkpoints(self):
         return self.of(CheckpointSaved)
+
+    def artifact(self, name):
+        (path,) = [message.path for message in self.of(ArtifactSaved) if message.name == name]
+        return path

@@ -7,8 +7,9 @@ import pytest
 from hornbeam.datasets.facts import ColumnFacts, DatasetFacts, as_json
 from schemas.stored_datasets import ColumnKind
 from workers.training.columns import Column, in_memory
-from workers.training.data import Files, load
+from workers.training.data import load
 from workers.training.failures import TrainingFailed
+from workers.training.room import Files
 
 DATASET, OTHER = (f"ds_{digit}{'0' * 25}" for digit in "12")
 ROWS = 50
@@ -53,7 +54,7 @@ def write(path, **changes):
 def loaded(tmp_path):
     """Load what a spec says of the table."""
 
-    def of(memory_bytes=0, model=None, other=None, **dataset):
+    def of(memory_bytes=0, disk_bytes=2**40, model=None, other=None, **dataset):
         spec = {
             "dataset": {"source": {"id": DATASET}, "facts": as_json(FACTS), **dataset},
             "model": model or {},
@@ -63,7 +64,7 @@ def loaded(tmp_path):
         tables = {DATASET: write(tmp_path / "table.arrow")}
         if other is not None:
             tables[OTHER] = write(tmp_path / "other.arrow", **other)
-        return load(spec, Files(tables, tmp_path, memory_bytes))
+        return load(spec, Files(tables, tmp_path, memory_bytes, disk_bytes))
 
     return of
 
@@ -118,6 +119,10 @@ def test_what_is_too_large_for_memory_is_gathered_from_a_file_and_the_same(loade
         loaded(memory, features=["a", "b"], target="city", validation={"fraction": 0.3}) for memory in (0, 64)
     )
     assert isinstance(large.train.features, Column)
+    larger = loaded(64, 64, features=["a", "b"], target="city", validation={"fraction": 0.3})
+    assert np.array_equal(in_memory(larger.train.features), small.train.features)
+    arrays = loaded(64, 64, features=["grid"], target="city").train.features
+    assert np.array_equal(arrays[np.array([3, 1, 40])], GRIDS[[3, 1, 40]])
     assert large.train.features.shape == small.train.features.shape
     assert np.array_equal(in_memory(large.train.features), small.train.features)
     assert np.array_equal(large.validation.features[np.array([3, 1])], small.validation.features[[3, 1]])

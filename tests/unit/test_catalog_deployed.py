@@ -68,7 +68,9 @@ def test_what_a_spec_needs_is_found_wherever_it_stands():
         "loss": {"type": "MeanSquaredError"},
         "optimizer": {"type": "Adam", "learning_rate": {"type": "hornbeam>Warm"}},
         "metrics": [],
+        "callbacks": [],
         "name": "hornbeam>Ours",
+        "metadata": {"type": "hornbeam>Ours"},
     }
     assert needed_components(spec, catalogue) == (component_key(layer), component_key(schedule))
     assert needed_components({**spec, "loss": {"type": "hornbeam>Ours"}}, catalogue)[1] == component_key(entry())

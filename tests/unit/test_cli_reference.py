@@ -17,10 +17,18 @@ def test_every_exit_code_is_explained():
 
 
 def test_every_command_and_option_is_there():
-    for name, command in typer.main.get_command(app).commands.items():
+    for name, command in every_command(typer.main.get_command(app)):
         assert f"| `{name}" in PAGE
         options = [option for parameter in command.params for option in parameter.opts if option.startswith("--")]
         assert [option for option in options if option not in PAGE and option != "--help"] == [], name
+
+
+def every_command(group, prefix=""):
+    for name, command in group.commands.items():
+        if hasattr(command, "commands"):
+            yield from every_command(command, f"{name} ")
+        else:
+            yield prefix + name, command
 
 
 def test_the_version_is_printed():

@@ -108,3 +108,23 @@ def test_weights_without_a_class_are_a_spec_error(classes, wanted, code):
 def test_digest_is_that_of_the_whole_dataset_whatever_the_split():
     assert load(spec("iris")).digest == load(spec("iris", validation={"fraction": 0.5})).digest
     assert load(spec("iris")).digest != load(spec("wine")).digest
+
+
+@pytest.mark.parametrize("task", ["classification", "regression"])
+def test_rows_that_are_drawn_are_the_same_for_a_seed_and_can_be_learnt(task):
+    synthetic = {"task": task, "rows": 200, "columns": 3, "classes": 3, "noise": 0.1, "seed": 5}
+    source = {"synthetic": synthetic}
+    first, again = (load({**spec(), "dataset": {"source": source, "validation": None}}) for _ in range(2))
+    other = load({**spec(), "dataset": {"source": {"synthetic": {**synthetic, "seed": 6}}}})
+    assert np.array_equal(first.train.features, again.train.features)
+    assert np.array_equal(first.train.labels, again.train.labels)
+    assert not np.array_equal(first.train.features, other.train.features)
+    assert first.digest == again.digest
+    assert first.digest != other.digest
+    assert first.train.features.shape == (200, 3)
+    if task == "classification":
+        assert set(first.train.labels) == {0, 1, 2}
+    else:
+        design = np.c_[first.train.features, np.sin(3 * first.train.features[:, 0])]
+        residual = np.linalg.lstsq(design, first.train.labels, rcond=None)[1]
+        assert np.sqrt(residual[0] / 200) == pytest.approx(0.1, abs=0.02)

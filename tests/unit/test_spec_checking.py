@@ -1,4 +1,3 @@
-import copy
 import json
 from pathlib import Path
 
@@ -8,8 +7,7 @@ import yaml
 from hornbeam.components.catalog import load_catalogue
 from hornbeam.errors import InvalidSpec
 from hornbeam.settings import Settings
-from hornbeam.specs.checking import check, check_body
-from hornbeam.specs.parsing import parse_spec
+from hornbeam.specs.checking import check_body
 from schemas.catalog import ComponentKind
 from schemas.problems import Severity
 
@@ -63,20 +61,6 @@ def test_a_normalised_spec_is_checked_to_itself():
     again = check_body(json.dumps(once).encode(), CATALOGUE, SETTINGS)
 
     assert again.spec == once
-
-
-def test_both_ways_in_give_the_same():
-    body = json.dumps({**BASE, "metrics": ["mse"]}).encode()
-
-    assert check(parse_spec(body, SETTINGS), CATALOGUE, SETTINGS) == check_body(body, CATALOGUE, SETTINGS)
-
-
-def test_what_was_posted_is_not_changed():
-    spec = parse_spec(json.dumps(BASE).encode(), SETTINGS)
-    before = copy.deepcopy(spec)
-    check(spec, CATALOGUE, SETTINGS)
-
-    assert spec == before
 
 
 def test_components_are_spelled_out_at_every_level():
@@ -228,12 +212,13 @@ def test_input_shape_on_the_first_layer_is_taken_for_the_models():
         ),
         (
             {"layers": [{"type": "Flatten", "input_shape": ["64"]}]},
-            {("/model/layers/0/input_shape", "parameter.unknown")},
+            {("/model/layers/0/input_shape", "field.value")},
         ),
         (
             {"layers": [{"type": "Flatten", "input_shape": [1] * 9}]},
-            {("/model/layers/0/input_shape", "parameter.unknown")},
+            {("/model/layers/0/input_shape", "field.value")},
         ),
+        ({"layers": [{"type": "Flatten", "input_shape": []}]}, {("/model/layers/0/input_shape", "field.value")}),
     ],
 )
 def test_input_shapes_that_cannot_be(model, errors):
@@ -254,11 +239,47 @@ def test_input_shapes_that_cannot_be(model, errors):
             ("/callbacks/0/patience", "callback.never_acts"),
         ),
         ({"callbacks": ["ReduceLROnPlateau"], "training": {"epochs": 10}}, ("/callbacks/0", "callback.never_acts")),
+        (
+            {
+                "callbacks": [{"type": "EarlyStopping", "patience": 3, "monitor": "loss", "start_from_epoch": 7}],
+                "training": {"epochs": 10},
+            },
+            ("/callbacks/0/patience", "callback.never_acts"),
+        ),
+        (
+            {"optimizer": {"type": "Lookahead", "optimizer": {"type": "Adam", "epsilon": 0}}},
+            ("/optimizer/optimizer/epsilon", "optimizer.epsilon_zero"),
+        ),
+        (
+            {
+                "metrics": [{"formula": "abs(y_true - y_pred)", "name": "off"}],
+                "checkpoints": {"monitor": "off"},
+            },
+            ("/checkpoints", "monitor.direction_unknown"),
+        ),
     ],
 )
 def test_what_is_doubtful_is_a_warning_and_no_error(changes, warning):
     assert findings(Severity.WARNING, **changes) == {warning}
     assert findings(Severity.ERROR, **changes) == set()
+
+
+SCHEDULE = {"type": "OneCycle", "max_learning_rate": 0.1, "total_steps": 50}
+
+
+@pytest.mark.parametrize(
+    "optimizer",
+    [
+        {"type": "Adam", "learning_rate": SCHEDULE},
+        {"type": "Lookahead", "optimizer": {"type": "SGD", "learning_rate": SCHEDULE}},
+    ],
+)
+def test_a_rate_that_a_schedule_sets_can_not_be_lowered(optimizer):
+    callbacks = ["TerminateOnNaN", {"type": "ReduceLROnPlateau", "monitor": "loss", "patience": 1}]
+    error = ("/callbacks/1", "callback.schedule_in_the_way")
+    assert findings(Severity.ERROR, callbacks=callbacks, optimizer=optimizer) == {error}
+    assert findings(Severity.ERROR, callbacks=callbacks[:1], optimizer=optimizer) == set()
+    assert findings(Severity.ERROR, callbacks=callbacks, optimizer="adam") == set()
 
 
 @pytest.mark.parametrize(

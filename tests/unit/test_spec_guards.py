@@ -76,3 +76,12 @@ def test_what_is_not_measured_at_all_can_not_be_watched():
 def test_parameters_have_limits(guard):
     (name,) = guard
     assert refused({"fraction": 0.2}, **guard)[:2] == (f"/callbacks/0/{name}", "parameter.value")
+
+
+@pytest.mark.parametrize(("guard", "where"), [({"warmup": 20}, "warmup"), ({"patience": 20, "warmup": 2}, "patience")])
+def test_a_guard_that_never_speaks_up_is_told(guard, where):
+    (finding,) = checked({"fraction": 0.2}, **guard).findings
+
+    assert (finding.pointer, finding.code) == (f"/callbacks/0/{where}", "callback.never_acts")
+    assert finding.message == "hornbeam>OverfittingGuard waits for 20 epochs, and the training has 20: it never acts."
+    assert checked({"fraction": 0.2}, **{**guard, where: 19}).findings == ()

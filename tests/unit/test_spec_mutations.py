@@ -28,6 +28,7 @@ GRAPH = {
             "key_dim": 2,
             "inputs": {"query": "y", "value": "z"},
         },
+        {"name": "u", "type": "TimeDistributed", "layer": {"type": "Dense", "units": 2, "name": "t"}, "inputs": ["x"]},
         {"name": "v", "type": "Add", "inputs": ["w", "z"], "call": {"training": True}},
     ],
     "outputs": {"out": "v", "side": "x"},
@@ -42,6 +43,7 @@ def dense(name, source):
     return {"class_name": "Dense", "module": "keras.layers", "name": name, "config": config, "inbound_nodes": nodes}
 
 
+APPLICATION = {"application": "MobileNetV3Small", "input_shape": [32, 32, 3], "classes": 3, "layers": [{"units": 1}]}
 KERAS_JSON = {
     "class_name": "Functional",
     "config": {
@@ -128,6 +130,12 @@ def test_a_mutated_graph_is_examined(mutation):
 @given(MUTATIONS)
 def test_mutated_keras_json_is_examined(mutation):
     examined({"keras_json": mutated(KERAS_JSON, *mutation)})
+
+
+@settings(max_examples=200, deadline=None, suppress_health_check=list(HealthCheck))
+@given(MUTATIONS)
+def test_a_mutated_application_is_examined(mutation):
+    examined(mutated(APPLICATION, *mutation))
 
 
 @settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))

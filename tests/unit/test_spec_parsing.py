@@ -10,7 +10,7 @@ from hornbeam.errors import InvalidSpec
 from hornbeam.settings import Settings
 from hornbeam.specs.checking import check_body
 from hornbeam.specs.findings import MOST_FINDINGS
-from hornbeam.specs.parsing import parse_spec
+from hornbeam.specs.parsing import read
 from schemas.training import JobSpec
 
 SPEC = {
@@ -29,13 +29,28 @@ class Limits:
 
 def findings_of(body: bytes | dict, limits: Limits = Limits()):
     data = body if isinstance(body, bytes) else json.dumps(body).encode()
-    with pytest.raises(InvalidSpec) as raised:
-        parse_spec(data, limits)
-    return list(raised.value.findings)
+    found = findings_or_none(lambda: read(data, limits)[2].findings)
+    assert found
+    return list(found)
+
+
+def findings_or_none(attempt):
+    """What an attempt returns, or the findings of what it raises."""
+    try:
+        return attempt()
+    except InvalidSpec as error:
+        return error.findings
+
+
+def spec_of(body: bytes, limits) -> JobSpec:
+    """The spec in a body that has nothing wrong."""
+    _, spec, report = read(body, limits)
+    assert report.findings == ()
+    return spec
 
 
 def test_a_good_spec_is_read():
-    spec = parse_spec(json.dumps(SPEC).encode(), Limits())
+    spec = spec_of(json.dumps(SPEC).encode(), Limits())
 
     assert isinstance(spec, JobSpec)
     assert spec.loss.type == "mse"
@@ -43,13 +58,13 @@ def test_a_good_spec_is_read():
 
 
 def test_settings_are_limits():
-    assert parse_spec(json.dumps(SPEC).encode(), Settings()) == parse_spec(json.dumps(SPEC).encode(), Limits())
+    assert spec_of(json.dumps(SPEC).encode(), Settings()) == spec_of(json.dumps(SPEC).encode(), Limits())
 
 
 def test_a_body_of_the_largest_size_is_read_and_one_byte_more_is_not():
     body = json.dumps(SPEC).encode()
 
-    parse_spec(body, Limits(max_body_bytes=len(body)))
+    spec_of(body, Limits(max_body_bytes=len(body)))
     assert findings_of(body + b" ", Limits(max_body_bytes=len(body)))[0].code == "body.too_large"
 
 
@@ -57,7 +72,7 @@ def test_nesting_is_bounded_exactly():
     spec = {**SPEC, "model": {"layers": [{"type": "Dense", "units": 10, "x": [[[[1]]]]}]}}
     body = json.dumps(spec).encode()
 
-    parse_spec(body, Limits(max_nesting=8))
+    spec_of(body, Limits(max_nesting=8))
     assert findings_of(body, Limits(max_nesting=7))[0].code == "json.too_deep"
 
 
@@ -200,37 +215,32 @@ SPEC_LIKE = st.recursive(
 )
 
 
-def read(body: bytes) -> None:
-    """Both ways in raise InvalidSpec or nothing, and what they say can be sent."""
-    for attempt in (lambda: parse_spec(body, Limits()), lambda: check_body(body, CATALOGUE, Settings())):
+def examine(body: bytes) -> None:
+    """Both raise InvalidSpec or nothing, and what they say can be sent."""
+    for attempt in (
+        lambda: read(body, Limits())[2].findings,
+        lambda: check_body(body, CATALOGUE, Settings()).findings,
+    ):
         for finding in findings_or_none(attempt):
             finding.model_dump_json().encode("utf-8")
-
-
-def findings_or_none(attempt):
-    try:
-        attempt()
-    except InvalidSpec as error:
-        return error.findings
-    return ()
 
 
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.binary(max_size=200))
 def test_arbitrary_bytes_raise_nothing_but_invalid_spec(body):
-    read(body)
+    examine(body)
 
 
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(JSON)
 def test_arbitrary_json_raises_nothing_but_invalid_spec(document):
-    read(json.dumps(document).encode("utf-8", "surrogatepass"))
+    examine(json.dumps(document).encode("utf-8", "surrogatepass"))
 
 
 @settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.dictionaries(NAMES, SPEC_LIKE, max_size=6))
 def test_spec_like_json_raises_nothing_but_invalid_spec(changes):
-    read(json.dumps({**SPEC, **changes}).encode("utf-8", "surrogatepass"))
+    examine(json.dumps({**SPEC, **changes}).encode("utf-8", "surrogatepass"))
 
 
 @settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -238,4 +248,4 @@ def test_spec_like_json_raises_nothing_but_invalid_spec(changes):
     st.lists(st.dictionaries(NAMES, SPEC_LIKE, max_size=5).map(lambda found: {"type": "Dense", **found}), min_size=1)
 )
 def test_layer_like_json_raises_nothing_but_invalid_spec(layers):
-    read(json.dumps({**SPEC, "model": {"layers": layers}}).encode("utf-8", "surrogatepass"))
+    examine(json.dumps({**SPEC, "model": {"layers": layers}}).encode("utf-8", "surrogatepass"))

@@ -34,3 +34,10 @@ def test_as_many_gpus_are_described_as_are_found():
     assert len(describe(gpus)) == len(gpus)
     assert find_gpus({"CUDA_VISIBLE_DEVICES": ""}) == []
     assert find_gpus({"CUDA_VISIBLE_DEVICES": "-1"}) == []
+
+
+def test_tensorflow_says_that_there_is_no_gpu_to_nobody():
+    """At level 2 it writes into each job's log that `cuInit` failed."""
+    assert cleared_environment({})["TF_CPP_MIN_LOG_LEVEL"] == "3"
+    assert cleared_environment({}, has_gpu=True)["TF_CPP_MIN_LOG_LEVEL"] == "2"
+    assert cleared_environment({"TF_CPP_MIN_LOG_LEVEL": "0"})["TF_CPP_MIN_LOG_LEVEL"] == "0"

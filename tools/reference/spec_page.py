@@ -43,6 +43,8 @@ _ORDER = (
     "DatasetSpec",
     "BuiltinSource",
     "StoredSource",
+    "SyntheticSource",
+    "Synthetic",
     "TargetColumns",
     "Window",
     "FractionSplit",

@@ -6,10 +6,11 @@ which layers learn, and where they may stand, to `hornbeam.specs.learning`.
 """
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import keras
+import numpy as np
 
 from hornbeam.specs.learning import learns
 from workers.training.assembly import Observer, Tensors
@@ -23,6 +24,7 @@ Learnt = dict[str, dict[str, Any]]
 """What layers learnt and hold in no weight, as JSON, by the layers' pointers."""
 
 _ROWS_AT_ONCE = 1024
+_WITH_VOCABULARY = (keras.layers.StringLookup, keras.layers.IntegerLookup, keras.layers.TextVectorization)
 
 
 class Learning(Observer):
@@ -66,19 +68,45 @@ class Learning(Observer):
         for name, given in inputs.items():
             if given is tensor:
                 return in_memory(features[name])
-        before = keras.Model(list(inputs.values()), tensor)
-        given = [in_memory(features[name]) for name in inputs]
-        rows: Array = before.predict(given, batch_size=_ROWS_AT_ONCE, verbose=0)
-        return rows
+        sources = keras.utils.get_source_inputs(tensor)
+        needed = {name: given for name, given in inputs.items() if any(given is source for source in sources)}
+        before = keras.Model(list(needed.values()), tensor)
+        return np.concatenate([made for _, made in through(before, [features[name] for name in needed])])
+
+
+def through(model: Any, columns: Sequence[AnyColumn]) -> Iterator[tuple[int, Any]]:
+    """Send rows through a model, some at a time, as it predicts: the number of the first, and what came out as arrays.
+
+    Rows that differ in size go one by one.
+
+    Args:
+        model: Takes a list.
+        columns: What goes in.
+    """
+    rows = len(columns[0])
+    step = 1 if any(None in column.shape[1:] for column in columns) else _ROWS_AT_ONCE
+    for first in range(0, rows, step):
+        numbers = np.arange(first, min(first + step, rows))
+        made = model([_tensor(column[numbers]) for column in columns], training=False)
+        yield first, keras.tree.map_structure(keras.ops.convert_to_numpy, made)
+
+
+def _tensor(values: Array) -> Any:
+    """Rows as the backend takes them; text needs TensorFlow."""
+    if values.dtype != object:
+        return keras.ops.convert_to_tensor(values)
+    import tensorflow as tf  # noqa: PLC0415 - only where there is text
+
+    return tf.constant(values)
 
 
 def _state(layer: Any) -> dict[str, Any]:
     """What a layer learnt, as far as it is not in its weights."""
     if isinstance(layer, keras.layers.Discretization):
         return {"bin_boundaries": list(layer.bin_boundaries)}
-    if isinstance(layer, keras.layers.Normalization):
-        return {}
-    return {"vocabulary": [word if isinstance(word, str) else int(word) for word in layer.get_vocabulary()]}
+    if isinstance(layer, _WITH_VOCABULARY):
+        return {"vocabulary": [word if isinstance(word, str) else int(word) for word in layer.get_vocabulary()]}
+    return {}
 
 
 def _restore(layer: Any, state: Mapping[str, Any]) -> None:

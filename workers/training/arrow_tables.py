@@ -15,12 +15,11 @@ from numpy.typing import NDArray
 
 from hornbeam.datasets.facts import DatasetFacts, Value
 from schemas.jobs import ErrorOrigin
-from workers.training.columns import AnyColumn, Array, OnDisk
+from workers.training.columns import AnyColumn, Array, Made, Numbers, Shape
 from workers.training.failures import failure
+from workers.training.images import EncodedImages
+from workers.training.room import Room
 from workers.training.tables import Table
-
-Room = Callable[[tuple[int, ...]], OnDisk | None]
-"""Where a matrix of this shape goes that is too large for memory; None: it is not."""
 
 
 class ArrowTable(Table):
@@ -29,6 +28,7 @@ class ArrowTable(Table):
     def __init__(self, path: Path, facts: DatasetFacts, room: Room) -> None:
         self.facts, self.digest = facts, facts.sha256
         self._path, self._room = path, room
+        self._mapped: Any = None
 
     def numbers(self, names: Sequence[str]) -> AnyColumn:
         """See Table."""
@@ -38,6 +38,10 @@ class ArrowTable(Table):
         """See Table."""
         shape = tuple(size or 1 for size in self.facts.columns[name].shape)
         return self._matrix([name], shape, lambda batch: _flattened(batch[name], name).reshape(-1, *shape))
+
+    def images(self, name: str, shape: Shape) -> EncodedImages:
+        """See Table."""
+        return EncodedImages(self._path, name, (self.facts.rows, *shape))
 
     def texts(self, names: Sequence[str]) -> Array:
         """See Table."""
@@ -62,6 +66,8 @@ class ArrowTable(Table):
 
     def _matrix(self, names: Sequence[str], shape: tuple[int, ...], read: Callable[[Any], Array]) -> AnyColumn:
         whole = (self.facts.rows, *shape)
+        if self._room.is_too_small(whole):
+            return Made(lambda numbers: read(self._rows(names, numbers)), whole, "float32")
         stored = self._room(whole)
         matrix = np.empty(whole, np.float32) if stored is None else None
         first = 0
@@ -73,6 +79,12 @@ class ArrowTable(Table):
                 stored.write(first, rows)
             first += len(rows)
         return matrix if matrix is not None else stored if stored is not None else np.empty(whole, np.float32)
+
+    def _rows(self, names: Sequence[str], numbers: Numbers) -> Any:
+        """A record batch of some rows. The file is mapped: nothing else is read."""
+        if self._mapped is None:
+            self._mapped = pa.ipc.open_file(pa.memory_map(str(self._path))).read_all()
+        return self._mapped.select(list(names)).take(pa.array(numbers)).combine_chunks().to_batches()[0]
 
     def _column(self, name: str) -> Any:
         return pa.chunked_array([batch[name] for batch in self._batches([name])])

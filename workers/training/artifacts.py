@@ -20,8 +20,6 @@ from schemas.checkpoints import ArtifactKind
 from schemas.events import MetricHistory
 from workers.messages import ArtifactSaved
 from workers.training import curves, tensorboard
-from workers.training.adapting import Learnt
-from workers.training.checkpoints import save_model
 from workers.training.data import JobData
 from workers.training.evaluation import partition
 from workers.training.evaluation.evaluating import Evaluation, class_names
@@ -36,6 +34,8 @@ class Results:
     job_id: str
     spec: Mapping[str, Any]
     data: JobData
+    origin: Mapping[str, Any] | None
+    """The checkpoint of another job that it began with."""
     history: History
     monitor: Monitor
     evaluation: Mapping[str, float] | None
@@ -60,16 +60,15 @@ class ArtifactWriter:
 
     directory: Path
     send: Send
-    learnt: Learnt = field(default_factory=dict)
-    """What the model's layers learnt of the data; it goes with the model."""
     _written: dict[str, dict[str, Any]] = field(default_factory=dict)
 
-    def write_all(self, model: Any, results: Results) -> None:
-        """Write every artifact; of a job that trained nothing there is no other model than the one it began with."""
+    def write_all(self, model: Any, results: Results, *, saved: Any) -> None:
+        """Write every artifact; the model that is `saved` may have more before it than the one that was trained.
+
+        Of a job that trained nothing there is no other model than the one it began with.
+        """
         if results.history.epochs:
-            self._write(
-                "model.keras", ArtifactKind.MODEL, "application/zip", lambda path: save_model(model, self.learnt, path)
-            )
+            self._write("model.keras", ArtifactKind.MODEL, "application/zip", saved.save)
         self.write_records(model, results)
 
     def write_records(self, model: Any, results: Results) -> None:
@@ -153,6 +152,7 @@ def manifest(results: Results, artifacts: Mapping[str, Any]) -> dict[str, Any]:
             "rows": _rows(results.data),
             "classes": class_names(results.spec),
         },
+        "initial_weights": None if results.origin is None else dict(results.origin),
         "test": results.test,
         "artifacts": artifacts,
     }

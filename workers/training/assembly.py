@@ -17,6 +17,7 @@ from hornbeam.specs.graphs import INPUT, evaluation_order, output_index, source
 from schemas.catalog import ComponentKind
 from workers.training.advice import advise
 from workers.training.build import Builder, BuildError, build_error
+from workers.training.encodings import misjudged, squeezed
 from workers.training.failures import MODEL_NAME, plain_message
 from workers.training.fixed_calls import keep_training
 
@@ -126,7 +127,7 @@ class Assembler:
             if layer is None or _missing(tensors):
                 return
             self._observer.calling(layer, spec, pointer, tensors, walk.inputs)
-            walk.made[name] = call_layer(layer, tensors, walk.original(spec), pointer)
+            walk.made[name] = walk.squeezed(call_layer(layer, tensors, walk.original(spec), pointer), spec)
             _check_handed_on(walk.made[name], walk.model, spec, pointer)
             self._observer.called(layer, spec, pointer, walk.made[name])
         except BuildError as error:
@@ -171,6 +172,14 @@ class _Walk:
         first = next(layer for layer in self.model["layers"] if layer["name"] == spec["shared"])
         return {**first, "name": spec["name"], "call": spec.get("call")}
 
+    def squeezed(self, made: Any, spec: Mapping[str, Any]) -> Any:
+        """What a layer gave, in the shape that it will have: for some, another layer is needed behind it."""
+        layer = squeezed(self.original(spec), made)
+        if layer is None:
+            return made
+        self.layers[layer.name] = layer
+        return layer(made)
+
     def ends(self) -> dict[str, Any]:
         """The outputs by name."""
         outputs = self.model.get("outputs") or {"output": self.model["layers"][-1]["name"]}
@@ -192,6 +201,7 @@ class _Walk:
 def call_layer(layer: Any, tensors: Any, spec: Mapping[str, Any], pointer: str) -> Any:
     """The layer's symbolic output. Raises BuildError with advice, naming the layer."""
     _check_text(tensors, spec, pointer)
+    _check_encoding(tensors, spec, pointer)
     arguments, keywords = _arguments(layer, tensors)
     fixed = spec.get("call") or {}
     if "training" in fixed:
@@ -216,6 +226,15 @@ def _check_text(tensors: Any, spec: Mapping[str, Any], pointer: str) -> None:
     if spec.get("type") in _FOR_TEXT and dtypes and not spec.get("invert"):
         message = f"Layer {spec['name']!r} ({spec['type']}) takes text, and gets {dtypes[0]}."
         raise build_error(pointer, "layer.does_not_fit", message, "Only an input with dtype: string has text.")
+
+
+def _check_encoding(tensors: Any, spec: Mapping[str, Any], pointer: str) -> None:
+    """Raises BuildError where Keras would let something pass that fails in the first step."""
+    found = misjudged(spec, [tensor.shape for tensor in _flat(tensors)])
+    if found is not None:
+        reason, suggestion = found
+        message = f"Layer {spec['name']!r} ({spec['type']}) can't take {_in_words(tensors)}: {reason}."
+        raise build_error(pointer, "layer.does_not_fit", message, suggestion)
 
 
 def _check_handed_on(made: Any, model: Model, spec: Mapping[str, Any], pointer: str) -> None:

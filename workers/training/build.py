@@ -18,6 +18,7 @@ from hornbeam.specs.outputs import mapped_losses, mapped_metrics
 from hornbeam.specs.values import fits
 from schemas.catalog import ComponentEntry, ComponentKind, Parameter
 from schemas.problems import Finding
+from workers.training.backends import UNUSABLE
 from workers.training.failures import plain_message
 
 RESOLVED_BY_LABELS = frozenset({"accuracy", "acc", "crossentropy", "ce"})
@@ -56,8 +57,10 @@ def build_error(pointer: str, code: str, message: str, suggestion: str | None = 
 class Builder:
     """Builds whatever a normalised spec names."""
 
-    def __init__(self, components: Components) -> None:
+    def __init__(self, components: Components, backend: str | None = None) -> None:
+        """Build with what `components` knows, and what works on a backend: the one in use where it is left out."""
         self._components = components
+        self._backend = backend or keras.config.backend()
         self.nested: Callable[[Mapping[str, Any], str], Any] = _no_models
         """Makes the model that stands in a layer's place; `workers.training.assembly` can."""
 
@@ -119,9 +122,20 @@ class Builder:
         for kind in kinds:
             entry = self._components.find(kind, spec["type"])
             if entry is not None:
+                self._check_backend(entry, pointer)
                 return entry
         wanted = " or ".join(kinds)
         raise build_error(pointer, "component.unknown", f"There is no {wanted} called {spec['type']!r}.")
+
+    def _check_backend(self, entry: ComponentEntry, pointer: str) -> None:
+        """Raises BuildError for a layer that the backend can't train."""
+        unusable = UNUSABLE.get(self._backend, {}) if entry.kind is ComponentKind.LAYER else {}
+        if entry.name in unusable:
+            message = (
+                f"{entry.name} can't be trained on {self._backend}, which this worker uses: {unusable[entry.name]}."
+            )
+            suggestion = "Do it to the data beforehand, or have a worker on TensorFlow train this."
+            raise build_error(pointer, "layer.not_on_backend", message, suggestion)
 
     def _parameters(self, entry: ComponentEntry, spec: Mapping[str, Any], pointer: str) -> Iterator[tuple[str, Any]]:
         known = {parameter.name: parameter for parameter in entry.parameters}

@@ -2,15 +2,15 @@
 
 A `.keras` file is a zip archive with the model, its weights and the optimizer's state. Two more members hold what
 a training needs to go on exactly where it was: `hornbeam.json` (the position, what layers learnt from the data
-beforehand, the callbacks' numbers) and `hornbeam.npz` (seed generators, metrics of an epoch under way, the weights
-that EarlyStopping keeps). The generators of Python and NumPy are not kept: nothing draws from them once the model is
-built. Leaves storing files, and deciding which stay, to the supervisor.
+beforehand, whose weights it began with, the callbacks' numbers) and `hornbeam.npz` (seed generators, metrics of an
+epoch under way, the weights that EarlyStopping keeps). The generators of Python and NumPy are not kept: nothing draws
+from them once the model is built. Leaves storing files, and deciding which stay, to the supervisor.
 """
 
 import io
 import json
 import zipfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -45,6 +45,8 @@ class Checkpoints:
     callbacks: Sequence[Any]
     directory: Path
     learnt: Learnt
+    origin: Mapping[str, Any] | None = None
+    """The checkpoint of another job that the training began with; what is restored brings its own."""
     written: int = field(default=0, init=False)
 
     def save(self, position: Position, *, seconds: float, stopped_by: str | None = None) -> Path:
@@ -62,10 +64,12 @@ class Checkpoints:
             "seconds": seconds,
             "stopped_by": stopped_by,
             "learnt": self.learnt,
+            "origin": self.origin,
             "callbacks": [_split_state(index, callback, arrays) for index, callback in enumerate(self.callbacks)],
         }
         with zipfile.ZipFile(path, "a") as archive:
-            archive.writestr(_FACTS, json.dumps(facts, allow_nan=False))
+            # With NaN as Python writes it: a callback may remember a metric that was none. Nobody else reads this.
+            archive.writestr(_FACTS, json.dumps(facts))
             archive.writestr(_ARRAYS, _npz(arrays))
         return path
 
@@ -80,6 +84,7 @@ class Checkpoints:
         position = Position(facts["epoch"], facts["batch"])
         states = [_join_state(index, state, arrays) for index, state in enumerate(facts["callbacks"])]
         start = Start(position, states, _numbered(arrays, "metric"), facts["stopped_by"])
+        self.origin = facts.get("origin")
         return Restored(start, facts["seconds"])
 
     def _arrays(self, position: Position) -> Iterator[tuple[str, Array]]:
@@ -88,13 +93,6 @@ class Checkpoints:
         if position.batch:
             for index, variable in enumerate(self.model.metrics_variables):
                 yield f"metric/{index}", keras.ops.convert_to_numpy(variable)
-
-
-def save_model(model: Any, learnt: Learnt, path: Path) -> None:
-    """Write a finished model, with what its layers had learnt of the data beforehand: no place to go on from."""
-    model.save(path)
-    with zipfile.ZipFile(path, "a") as archive:
-        archive.writestr(_FACTS, json.dumps({"format": FORMAT, "learnt": learnt}, allow_nan=False))
 
 
 def learnt_until(path: Path) -> Learnt:

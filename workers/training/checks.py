@@ -13,7 +13,7 @@ from schemas.problems import Finding, Severity
 from workers.training.advice import Shape
 from workers.training.ends import End
 
-_SPARSE = frozenset({"SparseCategoricalCrossentropy"})
+_SPARSE = frozenset({"CategoricalGeneralizedCrossEntropy", "SparseCategoricalCrossentropy"})
 _ONE_HOT = frozenset({"CategoricalCrossentropy", "CategoricalFocalCrossentropy", "CategoricalHinge"})
 _BINARY = frozenset({"BinaryCrossentropy", "BinaryFocalCrossentropy", "hornbeam>LovaszHinge"})
 _EITHER = frozenset({"hornbeam>ClassBalancedFocal", "hornbeam>FocalTversky", "hornbeam>SmoothedFocalCrossentropy"})
@@ -52,8 +52,15 @@ _TWO_CLASS_METRICS = frozenset(
         "TruePositives",
     }
 )
+_UNIT_PER_CLASS_METRICS = frozenset({"SparseCategoricalCrossentropy"})
+_CLASS_METRICS = _UNIT_PER_CLASS_METRICS | {
+    "hornbeam>CohenKappa",
+    "hornbeam>ExpectedCalibrationError",
+    "hornbeam>MatthewsCorrelation",
+}
+"""Metrics that take the labels for class numbers, and stop the training, or mean nothing, where they are none."""
 _PROBABILITIES = frozenset({"softmax", "sigmoid"})
-_CROSSENTROPIES = _SPARSE | (_ONE_HOT - {"CategoricalHinge"}) | _BINARY | _EITHER
+_CROSSENTROPIES = {"SparseCategoricalCrossentropy"} | (_ONE_HOT - {"CategoricalHinge"}) | _BINARY | _EITHER
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +110,9 @@ def check_output(end: End, shape: Shape) -> list[Finding]:
     output = Output(shape, end)
     findings = [*_check_activation(output), *_check_labels(end.loss, output, end.labels)]
     if end.labels.kind is LabelKind.CLASSES:
-        findings += _check_metrics(end, len(end.labels.classes or ()))
+        findings += _check_metrics(end, output, len(end.labels.classes or ()))
+    elif end.labels.kind is LabelKind.NUMBERS:
+        findings += _check_metrics_of_numbers(end)
     if not any(finding.severity is Severity.ERROR for finding in findings):
         findings += _check_logits(end.loss, output)
     return findings
@@ -314,7 +323,18 @@ def _one_unit(output: Output, why: str, how: str = "") -> Finding:
     )
 
 
-def _check_metrics(end: End, classes: int) -> Iterator[Finding]:
+def _check_metrics_of_numbers(end: End) -> Iterator[Finding]:
+    for where, metric in end.metrics:
+        if metric["type"] in _CLASS_METRICS:
+            yield Finding(
+                pointer=where,
+                code="metric.wants_classes",
+                message=f"{metric['type']} is for classes, and what is to be predicted are numbers.",
+                suggestion="Use MeanAbsoluteError or R2Score.",
+            )
+
+
+def _check_metrics(end: End, output: Output, classes: int) -> Iterator[Finding]:
     for where, metric in end.metrics:
         better = _ONE_HOT_METRICS.get(metric["type"])
         if better is not None:
@@ -330,6 +350,13 @@ def _check_metrics(end: End, classes: int) -> Iterator[Finding]:
                 code="metric.wants_two_classes",
                 message=f"{metric['type']} tells two classes apart, and the dataset has {classes}.",
                 suggestion="Use accuracy or SparseTopKCategoricalAccuracy.",
+            )
+        elif metric["type"] in _UNIT_PER_CLASS_METRICS and output.units is not None and output.units < classes:
+            yield Finding(
+                pointer=where,
+                code="metric.does_not_fit",
+                message=f"{metric['type']} wants a unit for each of {classes} classes; the output has {output.units}.",
+                suggestion="Use BinaryCrossentropy for two classes and one unit.",
             )
 
 

@@ -6,7 +6,7 @@ come from to `workers.training.tables`.
 
 import mmap
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -79,6 +79,22 @@ class Chosen(Column):
 
     def __getitem__(self, numbers: Numbers) -> Array:
         return self._column[self._numbers[numbers]]
+
+
+class Made(Column):
+    """Rows that are made anew each time that they are asked for: they would not even fit on disk.
+
+    Args:
+        make: Makes the rows of these numbers.
+        shape: Of all of them.
+        dtype: Of each number.
+    """
+
+    def __init__(self, make: Callable[[Numbers], Array], shape: Shape, dtype: str) -> None:
+        self._make, self.shape, self.dtype = make, shape, np.dtype(dtype)
+
+    def __getitem__(self, numbers: Numbers) -> Array:
+        return self._make(numbers)
 
 
 class Windows(Column):

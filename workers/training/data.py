@@ -5,7 +5,7 @@ reading files to `workers.training.tables`, and feeding batches to the backend t
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,32 +16,22 @@ from hornbeam.datasets.columns import Feed, feeds
 from hornbeam.datasets.facts import DatasetFacts, facts_of
 from hornbeam.datasets.labels import LabelKind, Labels, class_labels, labels_of
 from hornbeam.datasets.splits import windows
+from hornbeam.specs.column_graph import Preprocessing
 from hornbeam.specs.graphs import INPUT
 from hornbeam.specs.outputs import output_names
 from schemas.datasets import BuiltinDataset
 from schemas.jobs import ErrorLocation, ErrorOrigin
 from schemas.stored_datasets import ColumnKind
-from workers.training.columns import AnyColumn, Array, Columns, Numbers, OnDisk, Windows, in_memory, taken
+from workers.training.columns import AnyColumn, Array, Columns, Numbers, Windows, in_memory, taken
 from workers.training.failures import failure
+from workers.training.room import Files, Room
 from workers.training.splitting import Parts, split
-from workers.training.tables import BuiltinTable, Table
+from workers.training.tables import Table, builtin_table, synthetic_table
 
 Dataset = Mapping[str, Any]
 
 _SMALL_BYTES = 256 * 2**20
 """Windows that take no more are put into memory side by side: they overlap, and are larger than their rows."""
-
-
-@dataclass(frozen=True, slots=True)
-class Files:
-    """Where a trainer finds its data on this machine."""
-
-    tables: Mapping[str, str] = field(default_factory=dict)
-    """The Arrow file of each dataset that a client brought, by its id."""
-    scratch: Path = Path()
-    """A directory for what is too large for memory."""
-    memory_bytes: int = 0
-    """What the features may take of memory; 0: all of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,25 +150,13 @@ def _open(part: Dataset, files: Files) -> Table:
     """The table that a normalised `dataset`, or one of its splits, names as its source."""
     facts, source = facts_of(part), part["source"]
     if "builtin" in source:
-        return BuiltinTable(BuiltinDataset(source["builtin"]), facts)
+        return builtin_table(BuiltinDataset(source["builtin"]), facts)
+    if "synthetic" in source:
+        return synthetic_table(source["synthetic"], facts)
     # Only now: Arrow starts threads, and the zygote that imported this module has none.
     from workers.training.arrow_tables import ArrowTable  # noqa: PLC0415
 
-    return ArrowTable(Path(files.tables[source["id"]]), facts, _Room(files))
-
-
-class _Room:
-    """Decides what goes to disk: matrices that would take more than their share of memory."""
-
-    def __init__(self, files: Files) -> None:
-        self._files, self._made = files, 0
-
-    def __call__(self, shape: tuple[int, ...]) -> OnDisk | None:
-        taken_bytes = 4 * int(np.prod(shape, dtype=np.int64))
-        if not self._files.memory_bytes or taken_bytes <= self._files.memory_bytes:
-            return None
-        self._made += 1
-        return OnDisk(self._files.scratch / f"matrix-{self._made}-{id(self):x}.bin", shape)
+    return ArrowTable(Path(files.tables[source["id"]]), facts, Room(files))
 
 
 class _Examples:
@@ -187,7 +165,9 @@ class _Examples:
     def __init__(self, spec: Mapping[str, Any], table: Table, *, is_weighed: bool = True) -> None:
         self.spec, self.table, self.dataset = spec, table, spec["dataset"]
         self.window = self.dataset.get("window")
-        found = feeds(self.dataset, list(spec["model"].get("inputs") or {INPUT: None}))
+        inputs = list(spec["model"].get("inputs") or (INPUT,))
+        is_raw = self.dataset.get("preprocess") is not None
+        found = Preprocessing(self.dataset, inputs).feeds if is_raw else feeds(self.dataset, inputs)
         self._features = {name: _features(feed, table) for name, feed in found.items()}
         self._labels = {output: _labels(labels, table, output) for output, labels in _wanted(spec).items()}
         weights = self.dataset.get("weights") if is_weighed else None
@@ -233,6 +213,8 @@ def _features(feed: Feed, table: Table) -> AnyColumn:
     first = table.facts.columns[feed.columns[0]]
     if first.kind is ColumnKind.ARRAY:
         return table.arrays(feed.columns[0])
+    if first.kind is ColumnKind.IMAGE:
+        return table.images(feed.columns[0], feed.shape or ())
     return table.texts(feed.columns) if feed.dtype == "string" else table.numbers(feed.columns)
 
 

@@ -10,6 +10,8 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import Any
 
+import keras
+
 from workers.training.callbacks import FitCallbacks
 from workers.training.course import Course, Start
 from workers.training.data import Rows
@@ -63,6 +65,8 @@ class FitEngine(Engine):
                 shuffle=False,
                 verbose=0,
             )
+        if keras.config.backend() == "jax":
+            _own_arrays(model.optimizer.variables)
         return fit_callbacks.stopped_by or start.stopped_by
 
     def evaluate(self, model: Any, rows: Rows, batch_size: int) -> dict[str, float]:
@@ -74,3 +78,13 @@ class FitEngine(Engine):
         if id(rows) not in self._feeds:
             self._feeds[id(rows)] = rows, make_feed(rows, batch_size)
         return self._feeds[id(rows)][1].data
+
+
+def _own_arrays(variables: Sequence[Any]) -> None:
+    """Give variables arrays that no others have.
+
+    With `use_ema`, Keras ends `fit` by giving the weights the very arrays of their averages. `evaluate` then hands the
+    weights' to JAX for reuse, and the averages would be gone when the model is saved.
+    """
+    for variable in variables:
+        variable.assign(keras.ops.copy(variable))

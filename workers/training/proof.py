@@ -7,7 +7,7 @@ operator's own to `workers.training.trials`, and limits on time and memory to wh
 
 import math
 import resource
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ from typing import Any
 import keras
 
 from hornbeam.components.loading import loaded
-from hornbeam.datasets.columns import input_shapes
+from hornbeam.datasets.columns import feeds
 from hornbeam.datasets.labels import Labels
 from hornbeam.datasets.splits import split_sizes
 from hornbeam.jobs.plan_text import plan_text
@@ -30,6 +30,7 @@ from workers.training.checks import check_output
 from workers.training.ends import End, ends
 from workers.training.estimates import Estimates, OptimizerState, estimate, memory_findings, with_estimates
 from workers.training.failures import plain_message
+from workers.training.preprocessing import assembled, graph_of
 from workers.training.trials import has_own_components, try_components
 from workers.training.weights import foreseen
 
@@ -147,29 +148,43 @@ class _Proof:
     def _outputs(self) -> dict[str, Any]:
         """The model's symbolic outputs; None where a layer does not fit. Later layers are still made, to check them."""
         model = self.spec["model"]
-        names = list(model.get("inputs") or {INPUT: None})
-        shapes: Mapping[str, Any] = input_shapes(self.spec["dataset"], names) if self.spec["dataset"] else {}
-        assembler = Assembler(self.builder, self.layers)
         try:
+            shapes, dtypes = self._fed()
+            assembler = Assembler(self.builder, self.layers, dtypes)
             if "application" not in model:
                 made = assembler.assemble(model, shapes)
-                self._foresee_weights(made.layers)
+                self._foresee_weights(made.layers, made.inputs)
                 if all(output is not None for output in made.outputs.values()):
                     self.model = keras.Model(list(made.inputs.values()), list(made.outputs.values()))
                 return made.outputs
             self.model = assembler.application(model, next(iter(shapes.values()), None), "/model")
             self._count_application(self.model)
-            self._foresee_weights(self.model.layers)
+            self._foresee_weights(self.model.layers, {INPUT: self.model.inputs[0]})
         except BuildError as error:
             self.findings.append(error.finding)
             return {"output": None}
         return {"output": self.model.outputs[0]}
 
-    def _foresee_weights(self, layers: Sequence[Any]) -> None:
+    def _fed(self) -> tuple[dict[str, Any], dict[str, str]]:
+        """The shape and dtype of each input, as far as the dataset decides them. Raises BuildError."""
+        dataset, graph = self.spec["dataset"], graph_of(self.spec)
+        if dataset is None:
+            return {}, {}
+        if graph is not None:
+            outputs = assembled(graph, self.builder, Observer()).outputs
+            shapes = {name: tuple(tensor.shape[1:]) for name, tensor in outputs.items()}
+            return shapes, {name: str(tensor.dtype) for name, tensor in outputs.items()}
+        found = feeds(dataset, list(self.spec["model"].get("inputs") or (INPUT,)))
+        return (
+            {name: feed.shape for name, feed in found.items()},
+            {name: feed.dtype for name, feed in found.items() if feed.dtype is not None},
+        )
+
+    def _foresee_weights(self, layers: Sequence[Any], tensors: Mapping[str, Any]) -> None:
         """Whether layers that are all there can begin with the weights of another model, where that is known."""
         model = self.spec["model"]
         if not self.findings and (model.get("initial_weights") or {}).get("source") is not None:
-            self.layers.findings += foreseen(layers, model, self.builder)
+            self.layers.findings += foreseen(layers, model, self.builder, tensors)
 
     def _count_application(self, application: Any) -> None:
         for layer in application.layers:
@@ -204,6 +219,8 @@ class _Proof:
         labels = _labels(end.labels, rows)
         batch = keras.KerasTensor((rows, *shape[1:]), output.dtype)
         self.layers.findings += _measure(measures, labels, batch)
+        if self.spec["training"].get("class_weight") is not None:
+            self.layers.findings += _unweighed(measures, labels, batch)
 
     def _plan(self, outputs: Mapping[str, Any]) -> Plan:
         whole = all(output is not None for output in outputs.values())
@@ -260,6 +277,27 @@ def _measure(measures: Iterable[tuple[str, Any]], labels: Any, outputs: Any) -> 
             )
             findings.append(Finding(pointer=pointer, code=f"{kind}.does_not_fit", message=message))
     return findings
+
+
+def _unweighed(measures: Iterable[tuple[str, Any]], labels: Any, outputs: Any) -> Iterator[Finding]:
+    """A warning for a loss over the batch as a whole, of which weights of rows can pick nothing out."""
+    for _, measure in measures:
+        if isinstance(measure, keras.losses.Loss) and _gives_one_number(measure, labels, outputs):
+            yield Finding(
+                severity=Severity.WARNING,
+                pointer="/training/class_weight",
+                code="loss.ignores_weights",
+                message=f"{type(measure).__name__} is one number for all rows of a batch: weights scale it as a whole.",
+                suggestion="Leave class_weight out, or take a loss with a number for each row.",
+            )
+
+
+def _gives_one_number(loss: Any, labels: Any, outputs: Any) -> bool:
+    """Whether a loss has no axis of rows left before it is reduced; not where it does not fit, which was said."""
+    try:
+        return tuple(trace(loss.call, labels, outputs).shape) == ()
+    except Exception:  # noqa: BLE001 - an operator's loss may raise anything
+        return False
 
 
 def _first(outputs: Any) -> Any:

@@ -32,15 +32,19 @@ from workers.training.checkpoints import Checkpoints, learnt_until
 from workers.training.checks import check_output
 from workers.training.columns import AnyColumn
 from workers.training.course import Course, Position, Start
-from workers.training.data import Files, JobData, Rows, load
+from workers.training.data import JobData, Rows, load
 from workers.training.ends import ends, layer_pointers
 from workers.training.engine import Engine, FitEngine
 from workers.training.environment import prepare
 from workers.training.evaluation.evaluating import Part, evaluate
 from workers.training.failures import StopRequested, Whereabouts, explain, failure_from_findings
+from workers.training.finished import Finished, columns_of
 from workers.training.guards import connect_guards
 from workers.training.monitors import checkpoint_monitor
+from workers.training.preprocessing import Preprocessor, graph_of
 from workers.training.reporting import Channel, CheckpointPlan, History, Reporter, Send, StopFlag
+from workers.training.room import Files, Room
+from workers.training.state import State
 from workers.training.weights import begin_with, learnt_before
 
 log = logging.getLogger("workers.training")
@@ -76,11 +80,16 @@ class _Training:
         """Go through all phases; returns the reason for which the training ended."""
         self._enter(JobPhase.LOADING_DATA)
         prepare(self._request)
-        data = load(self._spec, self._files())
+        files = self._files()
+        data = load(self._spec, files)
         self._enter(JobPhase.BUILDING)
+        preprocessor = self._preprocessor(data)
+        if preprocessor is not None:
+            data = preprocessor.applied(data, Room(files))
         learning = self._learning(data)
         model, callbacks = self._build(learning, data)
-        checkpoints = Checkpoints(model, callbacks, self._directory, learning.learnt)
+        began_with = self._request.start.origin() if self._request.start else None
+        checkpoints = Checkpoints(model, callbacks, self._directory, learning.learnt, began_with)
         start = self._resume(checkpoints)
         course = Course.from_spec(self._spec, data)
         reporter = self._reporter(course, checkpoints)
@@ -88,31 +97,34 @@ class _Training:
         if course.epochs:
             self._enter(JobPhase.TRAINING)
         self._began = time.monotonic()
-        writer = ArtifactWriter(self._directory, self._channel.send, learning.learnt)
+        writer = ArtifactWriter(self._directory, self._channel.send)
         try:
             stopped_by = self._engine.train(model, course, reporter, callbacks, start) if course.epochs else None
         except Overfitted:
-            results = self._results(data, reporter.history, OverfittingGuard.__name__)
+            results = self._results(data, reporter.history, OverfittingGuard.__name__, checkpoints.origin)
             self._enter(JobPhase.SAVING)
             writer.write_records(model, results)
             raise
-        results = self._results(data, reporter.history, stopped_by)
+        results = self._results(data, reporter.history, stopped_by, checkpoints.origin)
         self._channel.whereabouts.epoch = None
         results = self._evaluate(model, course, results)
         self._enter(JobPhase.SAVING)
-        writer.write_all(model, results)
+        writer.write_all(model, results, saved=Finished(model, learning.learnt, preprocessor))
         return f"stopped_early: {stopped_by}" if stopped_by else "completed"
 
     def _files(self) -> Files:
         share = self._request.memory_bytes // _SHARE_OF_FEATURES
-        return Files(tables=self._request.tables, scratch=self._directory, memory_bytes=share)
+        return Files(self._request.tables, self._directory, share, self._request.max_file_bytes)
 
-    def _results(self, data: JobData, history: History, stopped_by: str | None) -> Results:
+    def _results(
+        self, data: JobData, history: History, stopped_by: str | None, origin: Mapping[str, Any] | None
+    ) -> Results:
         """What there is to tell when the last epoch is over."""
         return Results(
             job_id=self._request.job_id,
             spec=self._spec,
             data=data,
+            origin=origin,
             history=history,
             monitor=checkpoint_monitor(self._spec),
             evaluation=None,
@@ -122,6 +134,22 @@ class _Training:
 
     def _enter(self, phase: JobPhase) -> None:
         self._channel.send(PhaseEntered(phase=phase))
+
+    def _preprocessor(self, data: JobData) -> Preprocessor | None:
+        """What the columns go through before the model. Raises TrainingFailed where it can't be made."""
+        graph = graph_of(self._spec)
+        if graph is None:
+            return None
+        try:
+            return Preprocessor(graph, Builder(loaded().catalogue), data.train, self._learnt_columns())
+        except BuildError as error:
+            raise failure_from_findings([error.finding], self._channel.whereabouts.layers) from error
+
+    def _learnt_columns(self) -> State | None:
+        """What these layers are in the model that is only measured; where one is trained, they learn of its rows."""
+        start = self._request.start
+        is_measured = start is not None and start.checkpoint is None and not self._spec["training"]["epochs"]
+        return columns_of(Path(start.path)) if start is not None and is_measured else None
 
     def _learning(self, data: JobData) -> Learning:
         """For layers that learn from the training rows, or did so in an earlier attempt."""

@@ -1,12 +1,14 @@
-"""The columns of a dataset as NumPy arrays, and those of the service's own datasets.
+"""The columns of a dataset as NumPy arrays: those of the service's own datasets, and rows that are drawn by chance.
 
 Leaves datasets that clients brought to `workers.training.arrow_tables`, and which columns there are, and what they are
 for, to `workers.training.data`.
 """
 
 import hashlib
+import json
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import sklearn.datasets
@@ -15,7 +17,7 @@ from numpy.typing import NDArray
 from hornbeam.datasets.facts import LABEL, DatasetFacts, Value
 from schemas.datasets import BuiltinDataset
 from schemas.jobs import ErrorOrigin
-from workers.training.columns import AnyColumn, Array
+from workers.training.columns import AnyColumn, Array, Shape
 from workers.training.failures import failure
 
 
@@ -35,6 +37,10 @@ class Table(ABC):
         """A column of arrays: float32, (rows, *shape)."""
 
     @abstractmethod
+    def images(self, name: str, shape: Shape) -> AnyColumn:
+        """A column of images: float32 from 0 to 255, (rows, *shape)."""
+
+    @abstractmethod
     def texts(self, names: Sequence[str]) -> Array:
         """Columns of text side by side: str objects, (rows, columns); empty where there is no value."""
 
@@ -47,18 +53,20 @@ class Table(ABC):
         """A column's values, to compare and to sort by."""
 
 
-class BuiltinTable(Table):
-    """One of the service's own datasets."""
+class MatrixTable(Table):
+    """Numbers that are in memory, one column of which is the label.
 
-    def __init__(self, name: BuiltinDataset, facts: DatasetFacts) -> None:
-        self.facts = facts
-        bunch = getattr(sklearn.datasets, f"load_{name.value}")()
-        self._labels = np.ascontiguousarray(bunch.target, np.int32 if facts.columns[LABEL].values else np.float32)
-        self._features = np.ascontiguousarray(bunch.data, np.float32)
+    Args:
+        facts: About them; the label is the last column.
+        features: float32, (rows, columns).
+        labels: int32 numbers of classes, or float32; (rows,).
+        digest: What stands for them; their own bytes where it is left out.
+    """
+
+    def __init__(self, facts: DatasetFacts, features: Array, labels: Array, digest: str | None = None) -> None:
+        self.facts, self._features, self._labels = facts, features, labels
         self._names = [column for column in facts.columns if column != LABEL]
-        digest = hashlib.sha256(self._features.tobytes())
-        digest.update(self._labels.tobytes())
-        self.digest = digest.hexdigest()
+        self.digest = digest or _digest(features, labels)
 
     def numbers(self, names: Sequence[str]) -> Array:
         """See Table."""
@@ -67,6 +75,10 @@ class BuiltinTable(Table):
         return np.stack([self.keys(name).astype(np.float32) for name in names], axis=1)
 
     def arrays(self, name: str) -> Array:
+        """See Table."""
+        raise KeyError(name)
+
+    def images(self, name: str, shape: Shape) -> Array:  # noqa: ARG002
         """See Table."""
         raise KeyError(name)
 
@@ -89,3 +101,39 @@ class BuiltinTable(Table):
     def keys(self, name: str) -> Array:
         """See Table."""
         return self._labels if name == LABEL else self._features[:, self._names.index(name)]
+
+
+def builtin_table(name: BuiltinDataset, facts: DatasetFacts) -> MatrixTable:
+    """One of the service's own datasets, as scikit-learn has it."""
+    bunch = getattr(sklearn.datasets, f"load_{name.value}")()
+    labels = np.ascontiguousarray(bunch.target, np.int32 if facts.columns[LABEL].values else np.float32)
+    return MatrixTable(facts, np.ascontiguousarray(bunch.data, np.float32), labels)
+
+
+def synthetic_table(synthetic: Mapping[str, Any], facts: DatasetFacts) -> MatrixTable:
+    """Rows that are drawn by chance: a pure function of what a spec says of them.
+
+    For classification a row of class k is `centre_k + (1 + noise) e`, the centres standard normal times 2 and e
+    standard normal. For regression rows are standard normal, and the label is `x . w + sin(3 x_0) + noise e`, with w
+    standard normal divided by the root of the number of columns.
+    """
+    chance = np.random.default_rng(synthetic["seed"])
+    shape, noise = (synthetic["rows"], synthetic["columns"]), np.float32(synthetic["noise"])
+    if synthetic["task"] == "classification":
+        labels: Array = chance.integers(0, synthetic["classes"], shape[0], np.int32)
+        centres = 2 * chance.standard_normal((synthetic["classes"], shape[1]), np.float32)
+        features = (1 + noise) * chance.standard_normal(shape, np.float32)
+        features += centres[labels]
+    else:
+        features = chance.standard_normal(shape, np.float32)
+        slopes = chance.standard_normal(shape[1], np.float32) / np.float32(np.sqrt(shape[1]))
+        labels = features @ slopes + np.sin(3 * features[:, 0])
+        labels += noise * chance.standard_normal(shape[0], np.float32)
+    said = json.dumps(dict(synthetic), sort_keys=True)
+    return MatrixTable(facts, features, labels, hashlib.sha256(said.encode()).hexdigest())
+
+
+def _digest(features: Array, labels: Array) -> str:
+    digest = hashlib.sha256(features.tobytes())
+    digest.update(labels.tobytes())
+    return digest.hexdigest()

@@ -8,7 +8,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from hornbeam.datasets.labels import LabelKind
-from hornbeam.specs.findings import pointer
+from hornbeam.specs.formulas import FORMULAS
+from hornbeam.specs.walking import components
 from schemas.catalog import ComponentKind
 from schemas.problems import Finding, Severity
 from workers.training.build import Builder, BuildError
@@ -27,13 +28,6 @@ Spec = Mapping[str, Any]
 Shapes = Mapping[str | None, tuple[int | None, ...]]
 """The shape of each output, batch first; None is the only one."""
 
-_FORMULAS = {
-    ComponentKind.ACTIVATION: "hornbeam>FormulaActivation",
-    ComponentKind.LOSS: "hornbeam>FormulaLoss",
-    ComponentKind.METRIC: "hornbeam>FormulaMetric",
-    ComponentKind.OPTIMIZER: "hornbeam>FormulaOptimizer",
-    ComponentKind.SCHEDULE: "hornbeam>FormulaSchedule",
-}
 _SHIPPED = "hornbeam.components."
 _OUTPUTS = {
     "relu": Outputs.NOT_NEGATIVE,
@@ -48,7 +42,7 @@ _MOST_UNITS = 64
 
 def has_own_components(spec: Spec, builder: Builder) -> bool:
     """Whether there is anything to try out."""
-    if any(component["type"] in _FORMULAS.values() for _, component in _components(spec, "")):
+    if any(component["type"] in FORMULAS.values() for _, component in components(spec)):
         return True
     return any(end.loss is not None and _is_own(ComponentKind.LOSS, end.loss, builder) for end in ends(spec))
 
@@ -74,13 +68,13 @@ def _try_ends(spec: Spec, builder: Builder, shapes: Shapes) -> Iterator[Finding]
         if end.loss is not None and _is_own(ComponentKind.LOSS, end.loss, builder):
             yield from _judged(end.loss, probe_loss(builder.loss_of(end.loss, ""), setting, end.loss_pointer))
         for where, metric in end.metrics:
-            if metric["type"] == _FORMULAS[ComponentKind.METRIC]:
+            if metric["type"] == FORMULAS[ComponentKind.METRIC]:
                 yield from probe_metric(builder.metric(metric, where), setting, where)
 
 
 def _try_others(spec: Spec, builder: Builder, steps: int) -> Iterator[Finding]:
-    for where, component in _components(spec, ""):
-        kind = next((kind for kind, name in _FORMULAS.items() if component["type"] == name), None)
+    for where, component in components(spec):
+        kind = next((kind for kind, name in FORMULAS.items() if component["type"] == name), None)
         try:
             if kind is ComponentKind.ACTIVATION:
                 yield from probe_activation(builder.component([kind], component, where), where)
@@ -92,28 +86,16 @@ def _try_others(spec: Spec, builder: Builder, steps: int) -> Iterator[Finding]:
             yield error.finding
 
 
-def _components(value: Any, where: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    """Every component at any depth, with its pointer."""
-    if isinstance(value, Mapping):
-        if isinstance(value.get("type"), str):
-            yield where, value
-        for name, item in value.items():
-            yield from _components(item, f"{where}{pointer(name)}")
-    elif isinstance(value, list):
-        for index, item in enumerate(value):
-            yield from _components(item, f"{where}/{index}")
-
-
 def _is_own(kind: ComponentKind, component: Mapping[str, Any], builder: Builder) -> bool:
     """Whether it is a formula or an operator's: Keras's and those shipped have their tests."""
-    if component["type"] == _FORMULAS[kind]:
+    if component["type"] == FORMULAS[kind]:
         return True
     entry = builder.find(kind, component["type"])
     return entry is not None and ">" in entry.name and not entry.path.startswith(_SHIPPED)
 
 
 def _judged(component: Mapping[str, Any], findings: list[Finding]) -> list[Finding]:
-    if component["type"] in _FORMULAS.values():
+    if component["type"] in FORMULAS.values():
         return findings
     return [
         finding.model_copy(update={"severity": Severity.WARNING}) if finding.severity is Severity.ERROR else finding

@@ -27,6 +27,7 @@ def test_a_model_is_trained_and_a_killed_trainer_costs_one_attempt(installation,
     assert len(installation.store.epochs(job_id)) == 3
     names = {artifact.name for artifact in installation.store.artifacts(job_id)}
     assert {"model.keras", "history.json", "curves.png", "manifest.json", "log.txt"} <= names
+    assert [line for line in installation.logged(job_id) if "cuInit" in line] == []
 
     long = installation.submit(**make_spec(training={"epochs": 400, "batch_size": 32}))
     wait_until(lambda: len(installation.store.epochs(long)) >= 2, timeout=60)

@@ -1,5 +1,7 @@
 """An API process on SQLite and a Valkey of its own, without workers: the tests play their part on the store."""
 
+import base64
+import hashlib
 import os
 import shutil
 import socket
@@ -18,6 +20,7 @@ from hornbeam.queue.embedded import EmbeddedServer
 from hornbeam.settings import Settings
 from hornbeam.storage.artifacts import ArtifactStore
 from hornbeam.storage.base import Store
+from hornbeam.storage.datasets import DatasetQuery
 from hornbeam.storage.files import open_artifacts
 from hornbeam.storage.sql import open_store
 from hornbeam.testing.waiting import wait_until
@@ -50,8 +53,8 @@ class Api:
 
 
 @contextmanager
-def running_api(database_url: str = "") -> Iterator[Api]:
-    """Start everything, stop everything."""
+def running_api(database_url: str = "", **more: str) -> Iterator[Api]:
+    """Start everything, with `more` in the environment, and stop everything."""
     # Not pytest's directory: the path of a socket holds 107 bytes.
     directory = Path(tempfile.mkdtemp(prefix="hb-api-"))
     redis = EmbeddedServer(directory / "redis")
@@ -67,7 +70,7 @@ def running_api(database_url: str = "") -> Iterator[Api]:
         process = subprocess.Popen(
             [sys.executable, "-m", "uvicorn", "--factory", "service.main:create_app", "--fd", str(listener.fileno())],
             pass_fds=[listener.fileno()],
-            env={**os.environ, **variables},
+            env={**os.environ, **variables, **more},
             stdout=log,
             stderr=subprocess.STDOUT,
         )
@@ -104,3 +107,47 @@ def own_api() -> Iterator[Api]:
     """One for a test that breaks something."""
     with running_api() as api:
         yield api
+
+
+FLOWERS = b"length,width,kind\n" + b"".join(
+    b"%d.%d,%d.5,%b\n" % (4 + n % 3, n % 10, 2 + n % 2, (b"setosa", b"versicolor", b"virginica")[n % 3])
+    for n in range(60)
+)
+"""A CSV file of 60 rows."""
+
+
+def left_behind(api: Api) -> list[str]:
+    """What is in the artifact store, or on its way there, for datasets."""
+    return [*api.artifacts.keys("datasets"), *(path.name for path in api.artifacts.staging().iterdir())]
+
+
+@pytest.fixture
+def empty_api(api: Api) -> Iterator[Api]:
+    """The module's API, without datasets before and after."""
+    yield api
+    for record in api.store.list_datasets(DatasetQuery(limit=100)).rows:
+        assert api.http.delete(f"/v1/datasets/{record.id}").status_code == 204
+    wait_until(lambda: left_behind(api) == [], what="an empty store")
+
+
+def digest(content: bytes) -> str:
+    return f"sha-256=:{base64.b64encode(hashlib.sha256(content).digest()).decode()}:"
+
+
+def codes(answer) -> list[tuple[str, str]]:
+    return [(finding["pointer"], finding["code"]) for finding in answer.json()["errors"]]
+
+
+def readers(api: Api) -> list[int]:
+    """The processes that read files for this API."""
+    found = []
+    for process in Path("/proc").iterdir():
+        if process.name.isdecimal():
+            try:
+                parent = (process / "stat").read_text().rpartition(")")[2].split()[1]
+                command = (process / "cmdline").read_bytes()
+            except OSError:
+                continue
+            if int(parent) == api.process.pid and b"hornbeam.ingest" in command:
+                found.append(int(process.name))
+    return found

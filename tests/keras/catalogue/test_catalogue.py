@@ -18,6 +18,7 @@ from schemas.catalog import ComponentKind
 from tests.keras.catalogue.components import CATALOGUE, entries, label
 from tests.keras.catalogue.limits import BACKENDS, FAILS, NO_GRADIENT
 from tests.keras.catalogue.outcomes import PRACTISED, RELOADED, noted
+from workers.training.backends import UNUSABLE
 
 ROOT = Path(__file__).parents[3]
 JAX = Path(sys.prefix) / "jax"
@@ -107,6 +108,13 @@ def test_enough_of_keras_works(backend):
 
     assert len([entry for entry in layers if label(entry) not in failing]) >= 125
     assert {component.partition(":")[0] for component in failing}.isdisjoint({"loss", "metric", "optimizer"})
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_who_names_what_fails_is_told(backend):
+    failing = {component for component in FAILS if backend in _fails(component)}
+
+    assert failing == {f"layer:{layer}" for layer in UNUSABLE.get(backend, {})}
 
 
 def test_what_is_said_to_fail_is_in_the_catalogue():

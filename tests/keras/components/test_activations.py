@@ -74,6 +74,20 @@ def test_half_precision_stays(case):
     assert keras.backend.standardize_dtype(activation(inputs).dtype) == "bfloat16"
 
 
+@pytest.mark.parametrize(
+    "activation", [Gaussian(1e-3), Gaussian(1e6), Sine(30.0), Sine(1e6), Snake(1e6), SMU(mu=1e6)], ids=repr
+)
+def test_half_precision_spoils_nothing(activation):
+    """A factor of 1e6 is infinite in float16, and so is 30 times 3000."""
+    points = np.float16([-3000, -300, -1, 0, 0.01, 1, 300, 3000])
+    found = keras.ops.convert_to_numpy(activation(keras.ops.convert_to_tensor(points)))
+    precise = keras.ops.convert_to_numpy(activation(keras.ops.convert_to_tensor(points.astype("float32"))))
+    assert found.dtype == "float16"
+    np.testing.assert_allclose(found, precise, rtol=1e-3, atol=1e-6)
+    # A slope of a million is more than float16 holds; none may be NaN.
+    assert not np.isnan(gradient(activation, points)).any()
+
+
 def test_a_compiled_model_is_saved_with_them(tmp_path):
     activations = [Gaussian(0.7), Sine(2.0), Snake(3.0), SMU(0.1, 2.0), StarReLU(0.5, 0.1)]
     layers = [keras.layers.Dense(3, activation=activation) for activation in activations]

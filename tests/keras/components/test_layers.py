@@ -59,6 +59,20 @@ def test_masked_steps_do_not_count():
     np.testing.assert_allclose(output[1], x[1] * gate_of(layer, np.zeros(3)), rtol=1e-5, atol=1e-6)
 
 
+def test_a_mask_of_steps_covers_what_is_in_them():
+    layer, x = SqueezeExcitation(ratio=1), numbers(2, 4, 5, 3)
+    layer.build(x.shape)
+    randomised(layer)
+    mask = np.array([[True, True, False, False], [True] * 4])
+
+    output = numpy(layer(x, mask=mask))
+
+    for row, steps in enumerate((2, 4)):
+        np.testing.assert_allclose(
+            output[row], x[row] * gate_of(layer, x[row, :steps].mean((0, 1))), rtol=1e-5, atol=1e-6
+        )
+
+
 def test_few_channels_leave_one_hidden_unit():
     layer = SqueezeExcitation(ratio=16)
     layer.build((None, 8, 8, 3))

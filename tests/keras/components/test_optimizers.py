@@ -24,6 +24,18 @@ def numpy(tensor):
     return ops.convert_to_numpy(tensor).copy()
 
 
+def test_weights_in_half_precision_stay_finite():
+    """The default epsilon is 0 in float16, and 0 / 0 no number."""
+    weight = keras.Variable(np.ones((3,)), dtype="float16")
+    optimizer = AdaBelief(0.01)
+    for gradient in ([0.0, 0.1, 1.0], [0.0, 0.1, -0.5], [0.0, 0.1, 0.0]):
+        optimizer.apply([ops.convert_to_tensor(gradient, "float16")], [weight])
+    values = numpy(weight)
+    assert np.isfinite(values).all()
+    assert values[0] == 1
+    assert (values[1:] < 1).all()
+
+
 START = [numbers(*KERNEL, seed=1), numbers(*BIAS, seed=2)]
 GRADIENTS = [[numbers(*KERNEL, seed=10 + step), numbers(*BIAS, seed=50 + step)] for step in range(STEPS)]
 

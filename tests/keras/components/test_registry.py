@@ -188,8 +188,36 @@ def test_refusals_say_why():
 def test_a_name_is_registered_once_a_kind():
     register_loss(Tilted)
     other = type("Tilted", (keras.losses.Loss,), {"__doc__": "One.", "__module__": "another"})
-    assert "has registered hornbeam>Tilted already" in refused(register_loss, other)
+    assert "has registered hornbeam>Tilted, a loss called Tilted, already" in refused(register_loss, other)
     register_loss(Tilted)
+
+
+def test_a_name_is_registered_for_one_kind():
+    register_loss(Tilted)
+    metric = type("Tilted", (keras.metrics.Metric,), {"__doc__": "One.", "__module__": "another"})
+    assert "another" not in refused(register_metric, metric)
+    assert "a loss called Tilted" in refused(register_metric, metric)
+
+
+@pytest.mark.parametrize(
+    ("register", "base", "parameters"),
+    [
+        (register_layer, keras.layers.Layer, ["dtype"]),
+        (register_loss, keras.losses.Loss, ["reduction"]),
+        (register_metric, keras.metrics.Metric, ["name"]),
+    ],
+)
+def test_a_class_without_parameters_needs_no_constructor(register, base, parameters):
+    plain = at_top_level(type("Plain", (base,), {"__doc__": "One.", "__module__": __name__}))
+    register(plain)
+    assert [parameter.name for parameter in entry_of(plain).parameters] == parameters
+
+
+def test_what_keras_names_without_annotations_is_asked_for():
+    class Wide(keras.layers.Dense):
+        """One."""
+
+    assert "units has no annotation" in refused(register_layer, at_top_level(Wide))
 
 
 def test_refusals_can_be_collected():

@@ -100,6 +100,16 @@ def test_finite_at_the_edges(loss, label, error):
     assert np.isfinite(gradient(lambda x: loss(labels, x), outputs)).all()
 
 
+@pytest.mark.parametrize(("label", "as_if"), [(346.0, 1.0), (-3.0, 0.0)])
+@pytest.mark.parametrize("error", [0.0, 0.3, 100.0])
+def test_labels_beyond_a_heat_map_bend_the_adaptive_wing_as_its_ends_do(label, as_if, error):
+    """Their exponent would be negative, and the loss of an error of 0 infinite."""
+    labels, outputs = np.float32([[label]]), np.float32([[label + error]])
+    expected = adaptive_wing(np.array([[as_if]]), np.array([[as_if + error]]))
+    assert float(AdaptiveWing()(labels, outputs)) == pytest.approx(expected, rel=1e-3, abs=1e-6)
+    assert np.isfinite(gradient(lambda x: AdaptiveWing()(labels, x), outputs)).all()
+
+
 def test_the_constant_that_costs_least_is_the_quantile():
     guesses = np.sort(NUMBERS)
     costs = [float(Quantile((0.77,))(NUMBERS[:, None], np.full((ROWS, 1), guess))) for guess in guesses]

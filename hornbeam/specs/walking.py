@@ -1,0 +1,26 @@
+"""Finds the components in a normalised spec, at whatever depth. Leaves what to do with them to whoever asks."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from hornbeam.specs.findings import pointer
+
+_PARTS = ("model", "loss", "optimizer", "metrics", "callbacks")
+"""What components stand in. In metadata a `type` is anything."""
+
+
+def components(spec: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """Every component of a normalised spec with its pointer, those inside of others after these."""
+    for name in _PARTS:
+        yield from _below(spec[name], pointer(name))
+
+
+def _below(value: Any, where: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    if isinstance(value, Mapping):
+        if isinstance(value.get("type"), str):
+            yield where, value
+        for name, item in value.items():
+            yield from _below(item, f"{where}{pointer(name)}")
+    elif isinstance(value, list):
+        for index, item in enumerate(value):
+            yield from _below(item, f"{where}/{index}")

@@ -1,0 +1,159 @@
+"""What happens to the columns of a dataset before they go into the model, and the model that takes raw columns.
+
+The layers learn from the training rows, are applied to all rows once, and in the end stand before the trained model, so
+that what is downloaded takes the values that the file had. Leaves which layers these are to the spec, and how they hang
+together to `hornbeam.specs.column_graph`.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from typing import Any
+
+import keras
+import numpy as np
+
+from hornbeam.specs.column_graph import WHERE, Preprocessing
+from hornbeam.specs.graphs import INPUT
+from schemas.problems import Finding
+from workers.training.adapting import Learning, through
+from workers.training.assembly import Assembler, Observer
+from workers.training.build import Builder, BuildError
+from workers.training.callbacks import assign_all
+from workers.training.columns import AnyColumn, Array, Column, Made, Numbers, OnDisk, taken
+from workers.training.data import JobData, Rows
+from workers.training.room import Room
+from workers.training.state import State
+
+Spec = Mapping[str, Any]
+
+
+def graph_of(spec: Spec) -> Preprocessing | None:
+    """The layers between the dataset and the model of a normalised spec, or None where there are none."""
+    dataset = spec["dataset"]
+    if dataset is None or dataset.get("preprocess") is None:
+        return None
+    return Preprocessing(dataset, list(spec["model"].get("inputs") or (INPUT,)))
+
+
+def assembled(graph: Preprocessing, builder: Builder, observer: Observer) -> Any:
+    """The symbolic tensors of a graph. Raises BuildError with pointers into the spec."""
+    shapes = {name: feed.shape or () for name, feed in graph.feeds.items()}
+    try:
+        return Assembler(builder, observer).assemble(graph.model, shapes, WHERE)
+    except BuildError as error:
+        raise BuildError(repointed(error.finding, graph)) from error
+
+
+def repointed(finding: Finding, graph: Preprocessing) -> Finding:
+    """A finding about a layer of the graph, where that layer stands in the spec."""
+    layer = "/".join(finding.pointer.split("/")[:5])
+    if layer not in graph.pointers:
+        return finding
+    return finding.model_copy(update={"pointer": graph.pointers[layer] + finding.pointer[len(layer) :]})
+
+
+class Preprocessor:
+    """Layers that have learnt from the training rows.
+
+    Args:
+        graph: The layers.
+        builder: Makes them.
+        train: The training rows, whose features are the columns.
+        state: What the layers learnt before, and do not learn again; None where they are to learn.
+    """
+
+    def __init__(self, graph: Preprocessing, builder: Builder, train: Rows, state: State | None = None) -> None:
+        columns = _by_name(train.features, graph)
+        self._learnt = dict(state.learnt) if state is not None else {}
+        made = assembled(graph, builder, Learning(lambda: columns, self._learnt))
+        self._inputs, self._outputs = dict(made.inputs), dict(made.outputs)
+        self._graph = graph
+        self._model = keras.Model(list(self._inputs.values()), self._outputs, name="preprocessing")
+        if state is not None:
+            assign_all(self._model.weights, state.weights)
+            for layer in self._model.layers:
+                if isinstance(layer, keras.layers.Normalization):
+                    layer.finalize_state()  # it computes with numbers that it derives from its weights
+
+    def state(self) -> State:
+        """What the layers have learnt."""
+        return State(self._learnt, [keras.ops.convert_to_numpy(weight) for weight in self._model.weights])
+
+    def applied(self, data: JobData, room: Room) -> JobData:
+        """The data as the model takes them.
+
+        Args:
+            data: As they are in the dataset.
+            room: Where matrices go that are too large for memory.
+        """
+
+        def after(rows: Rows) -> Rows:
+            return replace(rows, features=self._features(rows, room))
+
+        return replace(
+            data,
+            train=after(data.train),
+            validation=data.validation and after(data.validation),
+            test=data.test and after(data.test),
+        )
+
+    def before(self, model: Any) -> Any:
+        """The trained model behind these layers, not compiled: it takes columns by their names, or the only one."""
+        outputs = model(_single(self._outputs))
+        return keras.Model(_single(self._inputs), outputs, name=f"{model.name}_of_columns")
+
+    def _features(self, rows: Rows, room: Room) -> Any:
+        columns = _by_name(rows.features, self._graph)
+        shapes = {name: (len(rows), *tensor.shape[1:]) for name, tensor in self._outputs.items()}
+        if any(room.is_too_small(shape) for shape in shapes.values()):
+            made = {name: self._made_anew(columns, name, shape) for name, shape in shapes.items()}
+        else:
+            made = self._made_once(columns, shapes, room)
+        return _single(made)
+
+    def _made_once(
+        self, columns: Mapping[str, AnyColumn], shapes: Mapping[str, tuple[int, ...]], room: Room
+    ) -> dict[str, AnyColumn]:
+        stored = {name: room(shape) for name, shape in shapes.items()}
+        made: dict[str, AnyColumn] = {
+            name: there if there is not None else np.empty(shapes[name], _dtype(self._outputs[name]))
+            for name, there in stored.items()
+        }
+        for first, chunk in self._through(columns):
+            for name, array in chunk.items():
+                _write(made[name], first, array)
+        return made
+
+    def _through(self, columns: Mapping[str, AnyColumn]) -> Iterator[tuple[int, dict[str, Array]]]:
+        return through(self._model, [columns[name] for name in self._inputs])
+
+    def _made_anew(self, columns: Mapping[str, AnyColumn], name: str, shape: tuple[int, ...]) -> AnyColumn:
+        def make(numbers: Numbers) -> Array:
+            rows = {given: taken(column, numbers) for given, column in columns.items()}
+            return np.concatenate([chunk[name] for _, chunk in self._through(rows)])
+
+        return Made(make, shape, _dtype(self._outputs[name]))
+
+
+def _by_name(features: Any, graph: Preprocessing) -> Mapping[str, AnyColumn]:
+    """The features by the graph's inputs."""
+    if isinstance(features, Mapping):
+        return features
+    (name,) = graph.feeds
+    return {name: features}
+
+
+def _single(named: dict[str, Any]) -> Any:
+    """The only one by itself, several by their names."""
+    return named if len(named) > 1 else next(iter(named.values()))
+
+
+def _dtype(tensor: Any) -> str:
+    return "float32" if tensor.dtype in ("float16", "bfloat16") else str(tensor.dtype)
+
+
+def _write(target: AnyColumn, first: int, rows: Array) -> None:
+    if isinstance(target, OnDisk):
+        target.write(first, rows)
+    elif not isinstance(target, Column):
+        target[first : first + len(rows)] = rows

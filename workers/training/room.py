@@ -1,0 +1,44 @@
+"""Where a trainer finds its data on this machine, and where it puts what is too large for memory."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from workers.training.columns import OnDisk
+
+
+@dataclass(frozen=True, slots=True)
+class Files:
+    """Where a trainer finds its data on this machine."""
+
+    tables: Mapping[str, str] = field(default_factory=dict)
+    """The Arrow file of each dataset that a client brought, by its id."""
+    scratch: Path = Path()
+    """A directory for what is too large for memory."""
+    memory_bytes: int = 0
+    """What one matrix of features may take of memory; 0: all of it."""
+    disk_bytes: int = 2**63
+    """What one matrix may take of disk."""
+
+
+class Room:
+    """Decides what goes to disk: matrices that would take more than their share of memory."""
+
+    def __init__(self, files: Files) -> None:
+        self._files, self._made = files, 0
+
+    def __call__(self, shape: tuple[int, ...]) -> OnDisk | None:
+        """A place for a matrix of this shape, or None where memory will do."""
+        if not self._files.memory_bytes or _bytes(shape) <= self._files.memory_bytes:
+            return None
+        self._made += 1
+        return OnDisk(self._files.scratch / f"matrix-{self._made}-{id(self):x}.bin", shape)
+
+    def is_too_small(self, shape: tuple[int, ...]) -> bool:
+        """Whether a matrix of this shape has to be made again each time that its rows are asked for."""
+        return _bytes(shape) > max(self._files.memory_bytes, self._files.disk_bytes)
+
+
+def _bytes(shape: tuple[int, ...]) -> int:
+    return 4 * math.prod(shape)
