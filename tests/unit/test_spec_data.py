@@ -232,3 +232,11 @@ def test_classes_of_another_dataset_are_known():
     assert other(income(">50K")) == set()
     assert other(income(">50K", "a lot")) == {("/dataset/test/source", "dataset.unseen_classes")}
     assert other(income(*INCOMES, missing=2)) == {("/dataset/test/source", "dataset.missing_labels")}
+
+
+def test_rows_that_are_drawn_to_test_on_are_bounded_too():
+    """Before anything is drawn."""
+    drawn = {"synthetic": {"rows": 10_000_000, "columns": 1000, "task": "regression"}}
+    assert ("/dataset/test/source/synthetic/rows", "dataset.too_large") in errors(
+        {**NUMERIC, "test": {"source": drawn}}
+    )
