@@ -3,7 +3,7 @@
 HornbeamError
 ├── NotFound: JobNotFound, CheckpointNotFound, ArtifactNotFound, ModelNotReady, ComponentNotFound, DatasetNotFound,
 │             UploadNotFound
-├── Conflict: TransitionRefused, JobNotOver, KeyInFlight, DatasetInUse, UploadBusy
+├── Conflict: TransitionRefused, JobNotOver, JobNotSucceeded, KeyInFlight, DatasetInUse, UploadBusy
 ├── Invalid: InvalidSpec, InvalidCursor, KeyReused, InvalidDataset, DigestMismatch, DatasetTooLarge, UploadIncomplete
 ├── Unavailable: StoreUnavailable, QueueUnavailable, ArtifactStoreUnavailable, StorageFull, IngestBusy
 ├── LeaseLost
@@ -99,6 +99,12 @@ class JobNotOver(Conflict):
     """The job is not over yet."""
 
     code = "job.not_over"
+
+
+class JobNotSucceeded(Conflict):
+    """The job has not succeeded."""
+
+    code = "job.not_succeeded"
 
 
 class KeyInFlight(Conflict):

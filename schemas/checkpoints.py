@@ -38,6 +38,8 @@ class ArtifactKind(StrEnum):
     SUMMARY = "summary"
     CURVES = "curves"
     TENSORBOARD = "tensorboard"
+    EVALUATION = "evaluation"
+    SPLITS = "splits"
     MANIFEST = "manifest"
     LOG = "log"
 

@@ -103,7 +103,7 @@ class ColumnSplit(Request):
 class OtherSplit(Request):
     """The rows of another dataset, with the same columns."""
 
-    source: StoredSource = Field(description="Where they are.")
+    source: DatasetSource = Field(description="Where they are.")
 
 
 Split = Annotated[

@@ -99,10 +99,13 @@ class EpochSummary(Response):
 
 
 class Summary(Response):
-    """The best epoch so far, by `checkpoints.monitor`, and the last one."""
+    """The best epoch so far, by `checkpoints.monitor`, the last one, and what the finished model is worth."""
 
     best: EpochSummary | None = None
     last: EpochSummary | None = None
+    test: dict[str, MetricValue] | None = Field(
+        default=None, description="Loss and metrics of the finished model on the rows of `dataset.test`."
+    )
 
 
 class Queue(Response):

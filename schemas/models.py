@@ -95,15 +95,37 @@ class InputSpec(Request):
     )
 
 
-class StartingWeights(Request):
+class _Weights(Request):
+    layers: Annotated[list[LayerName], Field(min_length=1, max_length=1000)] | None = Field(
+        default=None, description="Only these layers, by name; all layers, which must match, where it is left out."
+    )
+
+
+class CheckpointWeights(_Weights):
     """Weights to begin with, from a checkpoint of another job: transfer learning."""
 
     checkpoint: Annotated[str, StringConstraints(pattern=r"^ckpt_[0-9A-Za-z]{1,40}$")] = Field(
         description="The id of a checkpoint."
     )
-    layers: Annotated[list[LayerName], Field(min_length=1, max_length=1000)] | None = Field(
-        default=None, description="Only these layers, by name; all layers, which must match, where it is left out."
+
+
+class ModelWeights(_Weights):
+    """Weights to begin with, those of the finished model of another job."""
+
+    job: Annotated[str, StringConstraints(pattern=r"^job_[0-9A-Za-z]{1,40}$")] = Field(
+        description="The id of a job that has succeeded."
     )
+
+
+def _kind_of_weights(value: Any) -> str:
+    has_job = "job" in value if isinstance(value, dict) else hasattr(value, "job")
+    return "job:form" if has_job else "checkpoint:form"
+
+
+StartingWeights = Annotated[
+    Annotated[CheckpointWeights, Tag("checkpoint:form")] | Annotated[ModelWeights, Tag("job:form")],
+    Discriminator(_kind_of_weights),
+]
 
 
 class _Model(Request):

@@ -21,7 +21,9 @@ Seed = Annotated[int, Field(ge=0, lt=2**32)]
 class TrainingSpec(Request):
     """How the model is trained."""
 
-    epochs: Annotated[int, Field(ge=1, le=100_000)] = Field(default=10, description="Passes over the training data.")
+    epochs: Annotated[int, Field(ge=0, le=100_000)] = Field(
+        default=10, description="Passes over the training data. 0: nothing is trained, the model is only measured."
+    )
     batch_size: Annotated[int, Field(ge=1, le=1_000_000)] = Field(default=32, description="Rows in an optimizer step.")
     seed: Seed | None = Field(default=None, description="One is drawn, and returned, where it is left out.")
     shuffle: bool = Field(default=True, description="Draw a new order of the rows each epoch, from (seed, epoch).")

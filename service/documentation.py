@@ -12,11 +12,12 @@ from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
 import hornbeam
+from schemas.evaluations import EvaluationRequest
 from schemas.problems import Problem
 from schemas.stored_datasets import DatasetChange, UploadRequest
 from schemas.training import JobSpec
 
-READ: tuple[type[BaseModel], ...] = (JobSpec, UploadRequest, DatasetChange)
+READ: tuple[type[BaseModel], ...] = (JobSpec, EvaluationRequest, UploadRequest, DatasetChange)
 """Bodies that operations read by themselves."""
 
 JSON = "application/json"

@@ -80,6 +80,7 @@ JOB: dict[str, Any] = {
     "summary": {
         "best": {"epoch": 4, "checkpoint": _CHECKPOINT_ID, "metrics": {"val_loss": 0.31, "val_accuracy": 0.91}},
         "last": {"epoch": 4, "checkpoint": _CHECKPOINT_ID, "metrics": {"val_loss": 0.31, "val_accuracy": 0.91}},
+        "test": None,
     },
     "error": None,
     "findings": [],
@@ -115,6 +116,8 @@ PROOF: dict[str, Any] = {
     },
     "findings": [],
 }
+
+EVALUATION: dict[str, Any] = {"dataset": {"source": {"builtin": "digits"}}}
 
 EVENTS: list[dict[str, Any]] = [
     {"seq": 1, "type": "job.queued", "at": _AT.format(1), "data": {"status": "queued", "reason": "submitted"}},

@@ -49,7 +49,7 @@ def to_job(record: JobRecord, *, queue: Queue | None = None, progress: Progress 
 def _links(record: JobRecord) -> dict[str, str | None]:
     parts = ("events", "metrics", "logs", "checkpoints", "artifacts")
     links: dict[str, str | None] = {part: job_path(record.id, part) for part in parts}
-    has_model = record.status is JobStatus.SUCCEEDED
+    has_model = record.status is JobStatus.SUCCEEDED and bool(record.spec["training"]["epochs"])
     return {"self": job_path(record.id), **links, "model": job_path(record.id, "model") if has_model else None}
 
 

@@ -31,6 +31,7 @@ STATUS_OF: Mapping[type[errors.HornbeamError], HTTPStatus] = {
     errors.UploadNotFound: HTTPStatus.NOT_FOUND,
     errors.TransitionRefused: HTTPStatus.CONFLICT,
     errors.JobNotOver: HTTPStatus.CONFLICT,
+    errors.JobNotSucceeded: HTTPStatus.CONFLICT,
     errors.KeyInFlight: HTTPStatus.CONFLICT,
     errors.DatasetInUse: HTTPStatus.CONFLICT,
     errors.UploadBusy: HTTPStatus.CONFLICT,

@@ -31,18 +31,23 @@ class ResumePoint(_Message):
 
 
 class StartingPoint(_Message):
-    """The checkpoint of another job, from which a training takes its first weights."""
+    """The checkpoint of another job, or its finished model, from which a training takes its first weights."""
 
     path: str
     """A file in `workdir`."""
-    checkpoint: str
-    """Its id."""
+    checkpoint: str | None
+    """Its id; None for the finished model."""
     sha256: str
     """Of the file as it was stored."""
     epoch: int
     job_id: str
     model: dict[str, Any]
     """That job's model, normalised: what the file's weights belong to."""
+
+    @property
+    def name(self) -> str:
+        """What messages call it."""
+        return self.checkpoint or f"the finished model of {self.job_id}"
 
     def origin(self) -> dict[str, Any]:
         """What is remembered of it when the training is over: which file of which job it was."""
@@ -136,6 +141,13 @@ class ArtifactSaved(_Message):
     media_type: str
 
 
+class Evaluated(_Message):
+    """The finished model was measured on the test rows."""
+
+    kind: Literal["evaluated"] = "evaluated"
+    metrics: dict[str, float]
+
+
 class Warned(_Message):
     """Something the client should know, and that does not stop the training."""
 
@@ -178,6 +190,7 @@ Message = (
     | GuardEvaluated
     | CheckpointSaved
     | ArtifactSaved
+    | Evaluated
     | Warned
     | Succeeded
     | Stopped

@@ -11,11 +11,14 @@ from hornbeam.errors import ArtifactNotFound, CheckpointNotFound, JobNotFound
 from hornbeam.jobs.record import CheckpointRecord
 from hornbeam.queue.base import UNPROVEN
 from hornbeam.specs.starting_weights import WHERE
+from hornbeam.storage.base import MODEL
 from schemas.jobs import ErrorLocation, ErrorOrigin, JobError
 from schemas.problems import Finding, Severity
 from workers.attempt import AttemptContext
 from workers.messages import ResumePoint, StartingPoint
 from workers.proving import prove
+
+_INITIAL = "initial.keras"
 
 
 class CannotBegin(Exception):
@@ -66,20 +69,26 @@ def resume_point(context: AttemptContext) -> ResumePoint | None:
 
 
 def starting_point(context: AttemptContext) -> StartingPoint | None:
-    """Fetch the checkpoint of another job whose weights this one begins with; None where it begins with its own.
+    """Fetch what this job begins with of another: a checkpoint, or the finished model; None where it begins by itself.
 
     Raises CannotBegin when it is gone, StoreUnavailable, ArtifactStoreUnavailable.
     """
-    store, wanted = context.parts.store, context.claim.job.spec["model"].get("initial_weights")
+    wanted = context.claim.job.spec["model"].get("initial_weights")
     if wanted is None:
         return None
-    path = context.workdir / "initial.keras"
     try:
-        checkpoint = store.find_checkpoint(wanted["checkpoint"])
-        model = store.get_job(checkpoint.job_id).spec["model"]
-        context.parts.artifacts.fetch(checkpoint.key, path, sha256=checkpoint.sha256)
+        return (
+            _finished_model(context, wanted["job"]) if "job" in wanted else _checkpoint(context, wanted["checkpoint"])
+        )
     except (CheckpointNotFound, JobNotFound, ArtifactNotFound) as error:
-        raise CannotBegin(_checkpoint_gone(wanted["checkpoint"])) from error
+        raise CannotBegin(_model_gone(wanted["job"]) if "job" in wanted else _checkpoint_gone(wanted)) from error
+
+
+def _checkpoint(context: AttemptContext, checkpoint_id: str) -> StartingPoint:
+    path, store = context.workdir / _INITIAL, context.parts.store
+    checkpoint = store.find_checkpoint(checkpoint_id)
+    model = store.get_job(checkpoint.job_id).spec["model"]
+    context.parts.artifacts.fetch(checkpoint.key, path, sha256=checkpoint.sha256)
     return StartingPoint(
         path=str(path),
         checkpoint=checkpoint.id,
@@ -90,11 +99,31 @@ def starting_point(context: AttemptContext) -> StartingPoint | None:
     )
 
 
-def _checkpoint_gone(checkpoint_id: str) -> JobError:
+def _finished_model(context: AttemptContext, job_id: str) -> StartingPoint:
+    path, store = context.workdir / _INITIAL, context.parts.store
+    job, artifact = store.get_job(job_id), store.artifact(job_id, MODEL)
+    context.parts.artifacts.fetch(artifact.key, path, sha256=artifact.sha256)
+    epoch = job.summary.last.epoch if job.summary.last else 0
+    return StartingPoint(
+        path=str(path), checkpoint=None, epoch=epoch, job_id=job_id, model=job.spec["model"], sha256=artifact.sha256
+    )
+
+
+def _model_gone(job_id: str) -> JobError:
+    return JobError(
+        origin=ErrorOrigin.DATA,
+        code="weights.model_gone",
+        message=f"The model of {job_id}, whose weights this job was to begin with, is gone or damaged.",
+        where=ErrorLocation(pointer=f"{WHERE}/job"),
+        suggestion="Begin with that of a job that is still there.",
+    )
+
+
+def _checkpoint_gone(wanted: Mapping[str, Any]) -> JobError:
     return JobError(
         origin=ErrorOrigin.DATA,
         code="weights.checkpoint_gone",
-        message=f"{checkpoint_id}, whose weights this job was to begin with, is gone or damaged.",
+        message=f"{wanted['checkpoint']}, whose weights this job was to begin with, is gone or damaged.",
         where=ErrorLocation(pointer=f"{WHERE}/checkpoint"),
         suggestion="Begin with another: those that their job keeps to its end, by checkpoints.keep, stay.",
     )

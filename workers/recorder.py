@@ -19,6 +19,7 @@ from workers.messages import (
     ArtifactSaved,
     CheckpointSaved,
     EpochCompleted,
+    Evaluated,
     Failed,
     GuardEvaluated,
     Message,
@@ -82,6 +83,10 @@ class Recorder:
     def _(self, message: EpochCompleted) -> None:
         epoch = EpochRecord(message.epoch, message.metrics, message.seconds, message.is_best)
         self._scribe.write(lambda: self._store.record_epoch(self._attempt, epoch))
+
+    @_record.register
+    def _(self, message: Evaluated) -> None:
+        self._scribe.write(lambda: self._store.record_test(self._attempt, message.metrics))
 
     @_record.register
     def _(self, message: GuardEvaluated) -> None:

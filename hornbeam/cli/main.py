@@ -11,6 +11,7 @@ from hornbeam.cli.compare import compare
 from hornbeam.cli.datasets import datasets
 from hornbeam.cli.demo import demo
 from hornbeam.cli.download import download
+from hornbeam.cli.evaluate import evaluate
 from hornbeam.cli.jobs import cancel, delete, list_jobs, logs, show
 from hornbeam.cli.submit import submit, watch
 from hornbeam.cli.up import up
@@ -29,7 +30,7 @@ app.command(rich_help_panel=_HERE)(up)
 app.command(rich_help_panel=_HERE)(demo)
 app.command(rich_help_panel=_JOBS)(submit)
 app.command("list", rich_help_panel=_JOBS)(list_jobs)
-for _command in (show, watch, logs, compare, cancel, download, delete, catalog):
+for _command in (show, watch, logs, compare, evaluate, cancel, download, delete, catalog):
     app.command(rich_help_panel=_JOBS)(_command)
 app.add_typer(datasets, name="datasets", rich_help_panel="Datasets, over HTTP")
 

@@ -105,6 +105,8 @@ def _news(job: Job) -> Iterator[tuple[str, str]]:
     for name, epoch in (("best", job.summary.best), ("last", job.summary.last)):
         if epoch:
             yield name, f"epoch {epoch.epoch}: {wording.metrics(epoch.metrics)}"
+    if job.summary.test:
+        yield "test", wording.metrics(job.summary.test)
     if job.timings:
         yield "timings", ", ".join(f"{name} {wording.seconds(value)}" for name, value in job.timings.items())
     yield "history", ", ".join(f"{change.status} ({change.reason})" for change in job.transitions)

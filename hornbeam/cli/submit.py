@@ -31,7 +31,7 @@ def submit(
         if job.findings:
             print_findings(current.errors, job.findings, current.spec)
         if watch_it:
-            _watch(current, job.id)
+            watch_to_the_end(current, job.id)
         elif as_json:
             current.print_json(job)
         else:
@@ -42,10 +42,11 @@ def submit(
 def watch(job_id: JobId, server: Server = None, as_json: AsJson = False) -> None:
     """Watch a job until it is over, then show its result. Ctrl-C leaves the job alone."""
     with session(server, as_json=as_json) as current:
-        _watch(current, job_id)
+        watch_to_the_end(current, job_id)
 
 
-def _watch(current: Session, job_id: str) -> None:
+def watch_to_the_end(current: Session, job_id: str) -> None:
+    """Show a job until it is over, then its result; exits with the code of how it ended."""
     if current.as_json:
         for event in current.client.jobs.events(job_id):
             current.print_json(event)
@@ -57,6 +58,8 @@ def _watch(current: Session, job_id: str) -> None:
     job, course = follow(current.client, job_id, current.out)
     if course.epochs:
         current.out.print("", tables.result_table(course), "")
+    if job.summary.test:
+        current.out.print(f"test  {wording.metrics(job.summary.test)}", highlight=False)
     current.out.print(pages.summary_line(job), style=wording.STATUS_STYLE.get(job.status, ""))
     if job.error:
         pages.print_failure(current.out, job.error)

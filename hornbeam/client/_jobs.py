@@ -63,6 +63,24 @@ class Jobs:
         kind = Proof if validate_only else Job
         return kind.model_validate_json(answer.content)
 
+    def evaluate(self, job_id: str, dataset: Mapping[str, Any] | str, *, idempotency_key: str | None = None) -> Job:
+        """Have the finished model of a job measured on other rows, by a job of its own, which is returned.
+
+        Args:
+            job_id: The job that trained the model.
+            dataset: `{"source": …}` as in a spec, the id of a dataset, or the name of one that ships with the service.
+            idempotency_key: As for `create`.
+
+        Raises:
+            JobNotSucceeded: It has no finished model yet, or never will.
+            ModelNotReady: It is an evaluation itself.
+            InvalidSpec: With every finding: columns that are missing, or of another kind, classes that are not known.
+        """
+        body = json.dumps({"dataset": _source(dataset) if isinstance(dataset, str) else dataset})
+        headers = {"Idempotency-Key": idempotency_key or uuid.uuid4().hex}
+        answer = self._transport.send(Call("POST", _path(job_id, "evaluate"), headers=headers, content=body.encode()))
+        return Job.model_validate_json(answer.content)
+
     def get(self, job_id: str) -> Job:
         """The job as it stands."""
         return Job.model_validate_json(self._transport.get(_path(job_id)).content)
@@ -188,6 +206,10 @@ class Jobs:
         headers = {"If-None-Match": etag} if etag else {}
         call = Call("GET", _path(job_id), query={"wait": wait}, headers=headers, read_seconds=wait + ANSWER_SECONDS)
         return self._transport.send(call)
+
+
+def _source(dataset: str) -> dict[str, Any]:
+    return {"source": {"id" if dataset.startswith("ds_") else "builtin": dataset}}
 
 
 def _path(job_id: str, *parts: str) -> str:

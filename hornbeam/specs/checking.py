@@ -28,6 +28,7 @@ from hornbeam.specs.monitors import (
     log_keys,
     settle_metric_names,
 )
+from hornbeam.specs.other_data import check_other_data
 from hornbeam.specs.parsing import read
 from hornbeam.specs.preprocessing import settle_preprocessing
 from hornbeam.specs.remembered import Memory, Remembered, key_of, packed, unpacked
@@ -134,6 +135,7 @@ def _examine(
     _check_components(normalised, checker, (shape_at, layers_at), report)
     if not report.has_errors_in("/model", "/dataset"):
         inputs.settle_inputs(normalised["model"], normalised["dataset"], report)
+        check_other_data(normalised, report)
     is_provable = not (report.has_errors and report.has_errors_in("/model", "/dataset", ""))
     if report.has_errors:
         _leave_out_errors(normalised, report)

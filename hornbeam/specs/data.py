@@ -61,7 +61,9 @@ def dataset_ids(dataset: Dataset | None) -> list[str]:
 def check_data(normalised: dict[str, Any], report: Report) -> None:
     """Columns, labels, splits, class weights and batches of a spec whose dataset is known."""
     dataset = normalised["dataset"]
-    _check_synthetic(dataset["source"].get("synthetic"), report)
+    splits = ((f"{WHERE}/{name}", dataset[name] or {}) for name in ("validation", "test"))
+    for where, part in ((WHERE, dataset), *splits):
+        _check_synthetic(part.get("source", {}).get("synthetic"), f"{where}/source/synthetic/rows", report)
     facts = facts_of(dataset)
     if not _check_columns(dataset, facts, report):
         return
@@ -74,11 +76,11 @@ def check_data(normalised: dict[str, Any], report: Report) -> None:
         report.warning("/training/batch_size", "batch_size.larger_than_data", message)
 
 
-def _check_synthetic(synthetic: Mapping[str, Any] | None, report: Report) -> None:
+def _check_synthetic(synthetic: Mapping[str, Any] | None, where: str, report: Report) -> None:
     numbers = 0 if synthetic is None else synthetic["rows"] * synthetic["columns"]
     if numbers > _MOST_DRAWN:
         message = f"At most {_MOST_DRAWN:,} numbers are drawn, not {numbers:,}."
-        report.error(f"{WHERE}/source/synthetic/rows", "dataset.too_large", message, "Ask for fewer rows or columns.")
+        report.error(where, "dataset.too_large", message, "Ask for fewer rows or columns.")
 
 
 def _check_columns(dataset: Dataset, facts: DatasetFacts, report: Report) -> bool:

@@ -74,6 +74,10 @@ class LeaseSighting:
     heartbeat_at: datetime
 
 
+MODEL = "model.keras"
+"""What the artifact is called that is a job's finished model."""
+
+
 class JobStore(ABC):
     """Jobs as clients see them."""
 
@@ -209,6 +213,10 @@ class AttemptStore(ABC):
     @abstractmethod
     def record_epoch(self, attempt: Attempt, epoch: EpochRecord) -> None:
         """Record an epoch (event `epoch.completed`), and the summary's best and last."""
+
+    @abstractmethod
+    def record_test(self, attempt: Attempt, metrics: Mapping[str, float]) -> None:
+        """Put the finished model's metrics on the test rows into the summary, until another epoch is recorded."""
 
     @abstractmethod
     def add_checkpoint(self, attempt: Attempt, checkpoint: CheckpointRecord) -> None:

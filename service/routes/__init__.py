@@ -6,6 +6,7 @@ from service.routes import (
     checkpoints,
     compare,
     datasets,
+    evaluations,
     events,
     history,
     jobs,
@@ -18,6 +19,7 @@ ALL = tuple(
     module.routes
     for module in (
         jobs,
+        evaluations,
         events,
         history,
         checkpoints,

@@ -12,7 +12,7 @@ from hornbeam.errors import (
     StoreUnavailable,
 )
 from hornbeam.jobs.record import ArtifactRecord
-from hornbeam.storage.base import JobStore
+from hornbeam.storage.base import MODEL, JobStore
 from schemas.checkpoints import ArtifactPage
 from service.dependencies import Here, JobId
 from service.documentation import JSON, answer
@@ -23,7 +23,6 @@ from service.routing import problems, router
 
 routes = router("/v1/jobs", "results")
 
-MODEL = "model.keras"
 Name = Annotated[str, Path(description="The artifact's name.", examples=[MODEL])]
 _FILE_PROBLEMS = problems(416, JobNotFound, ArtifactNotFound, StoreUnavailable, ArtifactStoreUnavailable)
 _MODEL_PROBLEMS = problems(

@@ -1,6 +1,5 @@
 """Jobs: create, read, list, cancel, delete."""
 
-import re
 from http import HTTPStatus
 from typing import Annotated
 
@@ -26,14 +25,13 @@ from service.conditions import matches
 from service.dependencies import Here, JobId, Service, Wait, service_of
 from service.documentation import JSON, answer, deep_object, header, headers
 from service.examples import JOB, PROOF, SPECS, page
+from service.idempotency import KEY_HEADER, key_of
 from service.jobs import to_job
-from service.queries import After, CreatedAfter, Order, in_utc, metadata_of, refused
+from service.queries import After, CreatedAfter, Order, in_utc, metadata_of
 from service.routing import problems, router
 from service.views import JobView
 
 routes = router("/v1/jobs", "jobs")
-
-_KEY = r"[\x21-\x7e]{1,255}"
 
 
 @routes.get(
@@ -83,12 +81,7 @@ async def get_job(request: Request, job_id: JobId, wait: Wait = None) -> Respons
             "required": True,
             "content": {JSON: {"schema": {"$ref": "#/components/schemas/JobSpec"}, "examples": SPECS}},
         },
-        **header(
-            "Idempotency-Key",
-            "A name of the client's for this request: sent again with the same body within 24 hours, it gets the first "
-            "answer again.",
-            {"type": "string", "pattern": f"^{_KEY}$", "example": "8e03978e-40d5-43e8-bc93-6894a57f9324"},
-        ),
+        **KEY_HEADER,
     },
     summary="Submit a job",
 )
@@ -106,7 +99,7 @@ async def create_job(
     if validate_only:
         proof = await here.submissions.prove(body)
         return Response(proof.model_dump_json(), media_type=JSON)
-    done = await here.submissions.submit(body, _key(request))
+    done = await here.submissions.submit(body, key_of(request))
     return Response(done.body, done.status, done.headers, JSON)
 
 
@@ -193,14 +186,6 @@ def _pause(view: JobView) -> str:
         QueueReason.NO_MATCHING_WORKER,
     }
     return "5" if nobody_comes else "1"
-
-
-def _key(request: Request) -> str | None:
-    key = request.headers.get("idempotency-key")
-    if key is not None and not re.fullmatch(_KEY, key):
-        message = "between 1 and 255 visible ASCII characters"
-        raise refused("Idempotency-Key", message, "header")
-    return key
 
 
 def _page(here: Service, query: JobQuery) -> str:

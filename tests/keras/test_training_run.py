@@ -82,9 +82,12 @@ def test_messages_tell_the_phases_epochs_checkpoints_and_artifacts_in_order(trai
     assert [(message.name, message.artifact_kind) for message in trained.of(ArtifactSaved)] == [
         ("model.keras", ArtifactKind.MODEL),
         ("history.json", ArtifactKind.HISTORY),
-        ("summary.json", ArtifactKind.SUMMARY),
         ("curves.png", ArtifactKind.CURVES),
         ("tensorboard.tar.gz", ArtifactKind.TENSORBOARD),
+        ("summary.json", ArtifactKind.SUMMARY),
+        ("splits.npz", ArtifactKind.SPLITS),
+        ("evaluation.json", ArtifactKind.EVALUATION),
+        ("confusion.png", ArtifactKind.EVALUATION),
         ("manifest.json", ArtifactKind.MANIFEST),
     ]
     assert [decode(encode(message)) for message in trained.messages] == trained.messages
@@ -167,7 +170,7 @@ def test_history_summary_and_manifest_agree_with_what_was_reported(train):
     assert history["metrics"]["val_loss"] == [metrics["val_loss"] for metrics in trained.history]
     assert summary["last"] == {"epoch": 2, "metrics": trained.history[-1]}
     assert summary["parameters"] == {"total": 65 * 16 + 17 * 10, "trainable": 65 * 16 + 17 * 10}
-    assert summary["rows"] == {"train": 1437, "validation": 360}
+    assert summary["rows"] == {"train": 1437, "validation": 360, "test": 0}
     assert manifest["spec"] == spec
     assert manifest["versions"]["keras"] == keras.__version__
     assert set(manifest["artifacts"]) == {message.name for message in trained.of(ArtifactSaved)} - {"manifest.json"}

@@ -14,7 +14,7 @@ from schemas.stored_datasets import ColumnKind
 
 CATALOGUE = load_catalogue()
 SETTINGS = Settings()
-ADULTS, OTHERS, IMAGES, SERIES = (f"ds_{digit}{'0' * 25}" for digit in "1234")
+ADULTS, OTHERS, IMAGES, SERIES, CHANGED = (f"ds_{digit}{'0' * 25}" for digit in "12345")
 NUMBER = ColumnFacts(ColumnKind.NUMBER, "double")
 INCOMES = ("<=50K", ">50K")
 COLUMNS = {
@@ -203,3 +203,40 @@ def test_classes_of_a_column_can_be_weighed_by_their_numbers():
     assert errors({**NUMERIC, "target": "hours"}, training={"class_weight": "balanced"}) == {
         ("/training/class_weight", "class_weight.no_classes")
     }
+
+
+def other(columns, **facts):
+    """The findings about another dataset to test on, with these columns in place of its own."""
+    changed = {name: column for name, column in {**COLUMNS, **columns}.items() if column is not None}
+    BROUGHT[CHANGED] = DatasetFacts("changed.csv", facts.get("rows", 20), changed)
+    return errors({**NUMERIC, "test": {"source": {"id": CHANGED}}})
+
+
+def test_another_dataset_needs_the_columns_that_are_used_and_no_other():
+    assert other({}) == set()
+    assert other({"city": None, "note": None, "weight": None}) == set()
+    assert other({"hours": None}) == {("/dataset/test/source", "dataset.unknown_column")}
+    assert other({"income": None}) == {("/dataset/test/source", "dataset.unknown_column")}
+
+
+def test_columns_of_another_dataset_are_of_the_same_kind():
+    text = ColumnFacts(ColumnKind.TEXT, "string")
+    assert other({"hours": text}) == {("/dataset/test/source", "dataset.other_kind")}
+    assert other({"hours": ColumnFacts(ColumnKind.NUMBER, "int64")}) == set()
+
+
+def test_classes_of_another_dataset_are_known():
+    def income(*values, **facts):
+        return {"income": ColumnFacts(ColumnKind.CATEGORY, "string", values=values, **facts)}
+
+    assert other(income(">50K")) == set()
+    assert other(income(">50K", "a lot")) == {("/dataset/test/source", "dataset.unseen_classes")}
+    assert other(income(*INCOMES, missing=2)) == {("/dataset/test/source", "dataset.missing_labels")}
+
+
+def test_rows_that_are_drawn_to_test_on_are_bounded_too():
+    """Before anything is drawn."""
+    drawn = {"synthetic": {"rows": 10_000_000, "columns": 1000, "task": "regression"}}
+    assert ("/dataset/test/source/synthetic/rows", "dataset.too_large") in errors(
+        {**NUMERIC, "test": {"source": drawn}}
+    )

@@ -21,6 +21,8 @@ from schemas.events import MetricHistory
 from workers.messages import ArtifactSaved
 from workers.training import curves, tensorboard
 from workers.training.data import JobData
+from workers.training.evaluation import partition
+from workers.training.evaluation.evaluating import Evaluation, class_names
 from workers.training.monitors import Monitor
 from workers.training.reporting import History, Send
 
@@ -41,6 +43,15 @@ class Results:
     stopped_by: str | None
     seconds: float
     """What the training took, over all attempts."""
+    test: Mapping[str, float] | None = None
+    """Loss and metrics of the final model over the test rows."""
+    measured: Evaluation | None = None
+    """Of the final model, on the rows that it is measured on; None where there are none."""
+
+    @property
+    def title(self) -> str:
+        """What stands above pictures."""
+        return self.spec.get("name") or self.job_id
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,22 +63,38 @@ class ArtifactWriter:
     _written: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     def write_all(self, model: Any, results: Results, *, saved: Any) -> None:
-        """Write every artifact; the model that is `saved` may have more before it than the one that was trained."""
-        self._write("model.keras", ArtifactKind.MODEL, "application/zip", saved.save)
+        """Write every artifact; the model that is `saved` may have more before it than the one that was trained.
+
+        Of a job that trained nothing there is no other model than the one it began with.
+        """
+        if results.history.epochs:
+            self._write("model.keras", ArtifactKind.MODEL, "application/zip", saved.save)
         self.write_records(model, results)
 
     def write_records(self, model: Any, results: Results) -> None:
         """Write all but the model; the manifest, which has the digests of the others, comes last."""
-        history, monitor = results.history, results.monitor
-        title = results.spec.get("name") or results.job_id
-        best = monitor.best(history.epochs)
-        self._write_json("history.json", ArtifactKind.HISTORY, _columns(history))
+        if results.history.epochs:
+            self._write_history(results)
         self._write_json("summary.json", ArtifactKind.SUMMARY, summary(model, results))
+        numbers = partition.row_numbers(results.spec["dataset"], results.data.parts)
+        self._write(
+            partition.NAME,
+            ArtifactKind.SPLITS,
+            "application/zip",
+            lambda path: partition.write(numbers, path),
+        )
+        for file in results.measured.files(results.job_id, results.title) if results.measured else ():
+            self._write(file.name, file.kind, file.media_type, file.write)
+        self._write_json("manifest.json", ArtifactKind.MANIFEST, manifest(results, dict(self._written)))
+
+    def _write_history(self, results: Results) -> None:
+        history, best = results.history, results.monitor.best(results.history.epochs)
+        self._write_json("history.json", ArtifactKind.HISTORY, _columns(history))
         self._write(
             "curves.png",
             ArtifactKind.CURVES,
             "image/png",
-            lambda path: curves.draw(history.epochs, path, title=title, best=best),
+            lambda path: curves.draw(history.epochs, path, title=results.title, best=best),
         )
         self._write(
             "tensorboard.tar.gz",
@@ -75,7 +102,6 @@ class ArtifactWriter:
             "application/gzip",
             lambda path: tensorboard.write_archive(history, path),
         )
-        self._write_json("manifest.json", ArtifactKind.MANIFEST, manifest(results, dict(self._written)))
 
     def _write_json(self, name: str, kind: ArtifactKind, content: Mapping[str, Any]) -> None:
         text = json.dumps(content, indent=2, allow_nan=False)
@@ -104,6 +130,8 @@ def summary(model: Any, results: Results) -> dict[str, Any]:
         "best": None if best is None else {"epoch": best + 1, "metrics": epochs[best]},
         "last": {"epoch": len(epochs), "metrics": epochs[-1]} if epochs else None,
         "evaluation": results.evaluation,
+        "test": results.test,
+        "classes": class_names(results.spec),
         "parameters": {"total": model.count_params(), "trainable": trainable},
         "rows": _rows(results.data),
         "training_seconds": round(results.seconds, 3),
@@ -122,8 +150,10 @@ def manifest(results: Results, artifacts: Mapping[str, Any]) -> dict[str, Any]:
             "source": results.spec["dataset"]["source"],
             "sha256": results.data.digest,
             "rows": _rows(results.data),
+            "classes": class_names(results.spec),
         },
         "initial_weights": None if results.origin is None else dict(results.origin),
+        "test": results.test,
         "artifacts": artifacts,
     }
 
@@ -146,4 +176,5 @@ def _columns(history: History) -> dict[str, Any]:
 
 
 def _rows(data: JobData) -> dict[str, int]:
-    return {"train": len(data.train), "validation": len(data.validation) if data.validation else 0}
+    parts = {"train": data.train, "validation": data.validation, "test": data.test}
+    return {name: len(rows) if rows else 0 for name, rows in parts.items()}

@@ -96,7 +96,7 @@ class Checkpoints:
 
 
 def learnt_until(path: Path) -> Learnt:
-    """What layers had learnt of the data before the training that `path` is a checkpoint of."""
+    """What layers had learnt of the data before the training that `path` is a checkpoint, or the model, of."""
     with zipfile.ZipFile(path) as archive:
         learnt: Learnt = json.loads(archive.read(_FACTS)).get("learnt", {})
     return learnt

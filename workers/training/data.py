@@ -44,6 +44,8 @@ class Rows:
     """As `hornbeam.datasets.labels.LabelKind` says."""
     weights: Array | None = None
     """float32, (rows,)."""
+    numbers: Numbers | None = None
+    """The row of the dataset that each label stands in, (rows,)."""
 
     def __len__(self) -> int:
         return len(next(iter(self.features.values())) if isinstance(self.features, Mapping) else self.features)
@@ -160,7 +162,7 @@ def _open(part: Dataset, files: Files) -> Table:
 class _Examples:
     """The examples of a table, as a spec wants them."""
 
-    def __init__(self, spec: Mapping[str, Any], table: Table) -> None:
+    def __init__(self, spec: Mapping[str, Any], table: Table, *, is_weighed: bool = True) -> None:
         self.spec, self.table, self.dataset = spec, table, spec["dataset"]
         self.window = self.dataset.get("window")
         inputs = list(spec["model"].get("inputs") or (INPUT,))
@@ -168,7 +170,7 @@ class _Examples:
         found = Preprocessing(self.dataset, inputs).feeds if is_raw else feeds(self.dataset, inputs)
         self._features = {name: _features(feed, table) for name, feed in found.items()}
         self._labels = {output: _labels(labels, table, output) for output, labels in _wanted(spec).items()}
-        weights = self.dataset.get("weights")
+        weights = self.dataset.get("weights") if is_weighed else None
         self._weights = None if weights is None else in_memory(table.numbers([weights]))[:, 0]
 
     def of(self, numbers: Numbers) -> Rows:
@@ -180,6 +182,7 @@ class _Examples:
             features if len(features) > 1 else next(iter(features.values())),
             labels[None] if None in labels else {str(name): array for name, array in labels.items()},
             None if self._weights is None else self._weights[own],
+            own,
         )
 
     def labelled(self, numbers: Numbers) -> Numbers:
@@ -252,7 +255,7 @@ def _part(examples: _Examples, numbers: Numbers | None, dataset: Dataset, part: 
         return None
     if numbers is None:  # another dataset, whose classes are numbered as the training's are
         other = _open(wanted, files)
-        examples, numbers = _Examples(examples.spec, other), np.arange(other.facts.rows)
+        examples, numbers = _Examples(examples.spec, other, is_weighed=False), np.arange(other.facts.rows)
     return replace(examples.of(numbers), weights=None)
 
 

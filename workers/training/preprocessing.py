@@ -18,9 +18,11 @@ from schemas.problems import Finding
 from workers.training.adapting import Learning, through
 from workers.training.assembly import Assembler, Observer
 from workers.training.build import Builder, BuildError
+from workers.training.callbacks import assign_all
 from workers.training.columns import AnyColumn, Array, Column, Made, Numbers, OnDisk, taken
 from workers.training.data import JobData, Rows
 from workers.training.room import Room
+from workers.training.state import State
 
 Spec = Mapping[str, Any]
 
@@ -57,14 +59,25 @@ class Preprocessor:
         graph: The layers.
         builder: Makes them.
         train: The training rows, whose features are the columns.
+        state: What the layers learnt before, and do not learn again; None where they are to learn.
     """
 
-    def __init__(self, graph: Preprocessing, builder: Builder, train: Rows) -> None:
+    def __init__(self, graph: Preprocessing, builder: Builder, train: Rows, state: State | None = None) -> None:
         columns = _by_name(train.features, graph)
-        made = assembled(graph, builder, Learning(lambda: columns, {}))
+        self._learnt = dict(state.learnt) if state is not None else {}
+        made = assembled(graph, builder, Learning(lambda: columns, self._learnt))
         self._inputs, self._outputs = dict(made.inputs), dict(made.outputs)
         self._graph = graph
         self._model = keras.Model(list(self._inputs.values()), self._outputs, name="preprocessing")
+        if state is not None:
+            assign_all(self._model.weights, state.weights)
+            for layer in self._model.layers:
+                if isinstance(layer, keras.layers.Normalization):
+                    layer.finalize_state()  # it computes with numbers that it derives from its weights
+
+    def state(self) -> State:
+        """What the layers have learnt."""
+        return State(self._learnt, [keras.ops.convert_to_numpy(weight) for weight in self._model.weights])
 
     def applied(self, data: JobData, room: Room) -> JobData:
         """The data as the model takes them.

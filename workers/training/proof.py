@@ -157,13 +157,13 @@ class _Proof:
             assembler = Assembler(self.builder, self.layers, dtypes)
             if "application" not in model:
                 made = assembler.assemble(model, shapes)
-                self._foresee_weights(made.layers)
+                self._foresee_weights(made.layers, made.inputs)
                 if all(output is not None for output in made.outputs.values()):
                     self.model = keras.Model(list(made.inputs.values()), list(made.outputs.values()))
                 return made.outputs
             self.model = assembler.application(model, next(iter(shapes.values()), None), "/model")
             self._count_application(self.model)
-            self._foresee_weights(self.model.layers)
+            self._foresee_weights(self.model.layers, {INPUT: self.model.inputs[0]})
         except BuildError as error:
             self.findings.append(error.finding)
             return {"output": None}
@@ -184,11 +184,11 @@ class _Proof:
             {name: feed.dtype for name, feed in found.items() if feed.dtype is not None},
         )
 
-    def _foresee_weights(self, layers: Sequence[Any]) -> None:
+    def _foresee_weights(self, layers: Sequence[Any], tensors: Mapping[str, Any]) -> None:
         """Whether layers that are all there can begin with the weights of another model, where that is known."""
         model = self.spec["model"]
         if not self.findings and (model.get("initial_weights") or {}).get("source") is not None:
-            self.layers.findings += foreseen(layers, model, self.builder)
+            self.layers.findings += foreseen(layers, model, self.builder, tensors)
 
     def _count_application(self, application: Any) -> None:
         for layer in application.layers:

@@ -10,7 +10,7 @@ import sys
 import time
 import traceback
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -23,7 +23,7 @@ from hornbeam.specs.graphs import INPUT
 from hornbeam.specs.outputs import output_names
 from schemas.jobs import ErrorOrigin, JobPhase
 from schemas.problems import Severity
-from workers.messages import Failed, PhaseEntered, Stopped, Succeeded, TrainerRequest
+from workers.messages import Evaluated, Failed, PhaseEntered, Stopped, Succeeded, TrainerRequest
 from workers.training.adapting import Learning, Learnt
 from workers.training.artifacts import ArtifactWriter, Results
 from workers.training.assembly import Assembler
@@ -36,12 +36,15 @@ from workers.training.data import JobData, Rows, load
 from workers.training.ends import ends, layer_pointers
 from workers.training.engine import Engine, FitEngine
 from workers.training.environment import prepare
+from workers.training.evaluation.evaluating import Part, evaluate
 from workers.training.failures import StopRequested, Whereabouts, explain, failure_from_findings
+from workers.training.finished import Finished, columns_of
 from workers.training.guards import connect_guards
 from workers.training.monitors import checkpoint_monitor
 from workers.training.preprocessing import Preprocessor, graph_of
 from workers.training.reporting import Channel, CheckpointPlan, History, Reporter, Send, StopFlag
 from workers.training.room import SHARE_OF_FEATURES, Files, Room
+from workers.training.state import State
 from workers.training.weights import begin_with, learnt_before
 
 log = logging.getLogger("workers.training")
@@ -88,11 +91,12 @@ class _Training:
         course = Course.from_spec(self._spec, data)
         reporter = self._reporter(course, checkpoints)
         connect_guards(callbacks, model, course, self._channel.send)
-        self._enter(JobPhase.TRAINING)
+        if course.epochs:
+            self._enter(JobPhase.TRAINING)
         self._began = time.monotonic()
         writer = ArtifactWriter(self._directory, self._channel.send)
         try:
-            stopped_by = self._engine.train(model, course, reporter, callbacks, start)
+            stopped_by = self._engine.train(model, course, reporter, callbacks, start) if course.epochs else None
         except Overfitted:
             results = self._results(data, reporter.history, OverfittingGuard.__name__, checkpoints.origin)
             self._enter(JobPhase.SAVING)
@@ -100,10 +104,9 @@ class _Training:
             raise
         results = self._results(data, reporter.history, stopped_by, checkpoints.origin)
         self._channel.whereabouts.epoch = None
-        evaluation = self._evaluate(model, course)
+        results = self._evaluate(model, course, results)
         self._enter(JobPhase.SAVING)
-        whole = model if preprocessor is None else preprocessor.before(model)
-        writer.write_all(model, replace(results, evaluation=evaluation), saved=whole)
+        writer.write_all(model, results, saved=Finished(model, learning.learnt, preprocessor))
         return f"stopped_early: {stopped_by}" if stopped_by else "completed"
 
     def _files(self) -> Files:
@@ -135,9 +138,15 @@ class _Training:
         if graph is None:
             return None
         try:
-            return Preprocessor(graph, Builder(loaded().catalogue), data.train)
+            return Preprocessor(graph, Builder(loaded().catalogue), data.train, self._learnt_columns())
         except BuildError as error:
             raise failure_from_findings([error.finding], self._channel.whereabouts.layers) from error
+
+    def _learnt_columns(self) -> State | None:
+        """What these layers are in the model that is only measured; where one is trained, they learn of its rows."""
+        start = self._request.start
+        is_measured = start is not None and start.checkpoint is None and not self._spec["training"]["epochs"]
+        return columns_of(Path(start.path)) if start is not None and is_measured else None
 
     def _learning(self, data: JobData) -> Learning:
         """For layers that learn from the training rows, or did so in an earlier attempt."""
@@ -199,13 +208,29 @@ class _Training:
         plan = CheckpointPlan(self._spec["checkpoints"]["every_epochs"], save)
         return Reporter(course, checkpoint_monitor(self._spec), plan, history, self._channel)
 
-    def _evaluate(self, model: Any, course: Course) -> dict[str, float] | None:
-        if course.validation is None:
-            return None
+    def _evaluate(self, model: Any, course: Course, results: Results) -> Results:
+        """The results with what the model is worth on the rows that are held back."""
+        data = results.data
+        if data.validation is None and data.test is None:
+            return results
         self._enter(JobPhase.EVALUATING)
-        found = self._engine.evaluate(model, course.validation, course.batch_size)
-        # As in each epoch, what is no number is left out; there it was said.
-        return {name: value for name, value in found.items() if math.isfinite(value)}
+        validation, test = (self._measured(model, rows, course.batch_size) for rows in (data.validation, data.test))
+        if test is not None:
+            self._channel.send(Evaluated(metrics=test))
+        name, rows, metrics = ("test", data.test, test) if data.test else ("validation", data.validation, validation)
+        measured = evaluate(model, self._spec, Part(name, rows or data.train, metrics or {}), self._is_to_stop(course))
+        return replace(results, evaluation=validation, test=test, measured=measured)
+
+    def _measured(self, model: Any, rows: Rows | None, batch_size: int) -> dict[str, float] | None:
+        """The loss and metrics over some rows, those that are finite."""
+        if rows is None:
+            return None
+        metrics = self._engine.evaluate(model, rows, batch_size)
+        return {name: value for name, value in metrics.items() if math.isfinite(value)}
+
+    def _is_to_stop(self, course: Course) -> Callable[[], bool]:
+        """A training that is over is not stopped any more: little is left. Where nothing was trained, this is all."""
+        return (lambda: False) if course.epochs else self._channel.stop.is_set
 
     def _seconds(self) -> float:
         return self._seconds_before + time.monotonic() - self._began

@@ -16,7 +16,9 @@ from numpy.typing import NDArray
 
 from hornbeam.datasets.facts import LABEL, DatasetFacts, Value
 from schemas.datasets import BuiltinDataset
+from schemas.jobs import ErrorOrigin
 from workers.training.columns import AnyColumn, Array, Shape
+from workers.training.failures import failure
 
 
 class Table(ABC):
@@ -84,9 +86,17 @@ class MatrixTable(Table):
         """See Table."""
         raise KeyError(*names)
 
-    def codes(self, name: str, values: Sequence[Value]) -> NDArray[np.int32]:  # noqa: ARG002
-        """See Table. The labels are numbers of classes."""
-        return self._labels.astype(np.int32)
+    def codes(self, name: str, values: Sequence[Value]) -> NDArray[np.int32]:
+        """See Table. The labels are stored as numbers of classes; another dataset may number them otherwise."""
+        own = self.facts.columns[name].values or ()
+        places = {value: place for place, value in enumerate(values)}
+        codes = np.array([places.get(value, -1) for value in own], np.int32)[self._labels.astype(np.int32)]
+        if (codes < 0).any():
+            row = int(np.flatnonzero(codes < 0)[0])
+            value = own[int(self._labels[row])]
+            message = f"Row {row + 1} of {self.facts.name} has {value!r} in {name!r}, which no training row has."
+            raise failure(ErrorOrigin.DATA, "data.unseen_class", message)
+        return codes
 
     def keys(self, name: str) -> Array:
         """See Table."""

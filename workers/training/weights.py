@@ -1,4 +1,4 @@
-"""Weights to begin with, from a checkpoint of another job: transfer learning.
+"""Weights to begin with, from a checkpoint of another job or its finished model: transfer learning.
 
 The other job's model is built again from its own spec, takes its weights out of the file, and hands them on by layer
 name. So arrays are all that is read of the file, and nothing in it is executed. Weights that no training changes come
@@ -14,15 +14,18 @@ from typing import Any
 
 import keras
 
+from hornbeam.specs.graphs import INPUT
 from hornbeam.specs.starting_weights import WHERE
 from schemas.jobs import ErrorLocation, ErrorOrigin
 from schemas.problems import Finding
 from workers.messages import StartingPoint
 from workers.training.adapting import Learning, Learnt
-from workers.training.assembly import Assembler
+from workers.training.assembly import Assembler, Tensors
 from workers.training.build import Builder, BuildError
+from workers.training.callbacks import assign_all
 from workers.training.checkpoints import learnt_until
 from workers.training.failures import TrainingFailed, failure, plain_message
+from workers.training.finished import weights_of
 
 _TOLD = 3
 """As many layers are named: whoever begins with quite another model need not read about all of them."""
@@ -150,16 +153,17 @@ def begin_with(model: Any, spec: Mapping[str, Any], start: StartingPoint, builde
 
     Raises TrainingFailed: `weights.mismatch`, or `weights.unreadable` where the checkpoint's model can't be had.
     """
-    source = _restored(start, builder)
+    names = sorted(spec.get("inputs") or (INPUT,))
+    source = _restored(start, builder, dict(zip(names, model.inputs, strict=True)))
     wanted = list(handovers(Layers(model.layers, spec), Layers(source.layers, start.model)))
     mismatches = [mismatch for handover in wanted if (mismatch := handover.mismatch()) is not None]
     if mismatches:
         raise _mismatched(mismatches)
     count = sum(handover.carry_out() for handover in wanted)
-    log.info("%d layers have the weights of %s, of epoch %d of %s", count, start.checkpoint, start.epoch, start.job_id)
+    log.info("%d layers have the weights of %s, of epoch %d of %s", count, start.name, start.epoch, start.job_id)
 
 
-def foreseen(layers: Sequence[Any], model: Mapping[str, Any], builder: Builder) -> list[Finding]:
+def foreseen(layers: Sequence[Any], model: Mapping[str, Any], builder: Builder, inputs: Tensors) -> list[Finding]:
     """Why layers will not be able to begin with the weights of a checkpoint, as far as shapes tell it.
 
     Args:
@@ -167,13 +171,16 @@ def foreseen(layers: Sequence[Any], model: Mapping[str, Any], builder: Builder) 
         model: The normalised model that they are of; its `initial_weights` have the `source`, too: the normalised model
             that the checkpoint is of.
         builder: Makes that model.
+        inputs: The symbolic inputs of these layers.
     """
     source = model["initial_weights"]["source"]
+    shapes, dtypes = _left_to_the_data(source, inputs)
     try:
-        made = Assembler(builder).model(source, {}, name="source")
+        made = Assembler(builder, dtypes=dtypes).model(source, shapes, name="source")
     except BuildError as error:
+        where = f"{WHERE}/{'job' if 'job' in model['initial_weights'] else 'checkpoint'}"
         message = f"The checkpoint's model can't be built any more: {plain_message(error)}"
-        return [Finding(pointer=f"{WHERE}/checkpoint", code="weights.unreadable", message=message)]
+        return [Finding(pointer=where, code="weights.unreadable", message=message)]
     mismatches = (handover.mismatch() for handover in handovers(Layers(layers, model), Layers(made.layers, source)))
     return [mismatch.finding for mismatch in mismatches if mismatch is not None]
 
@@ -190,21 +197,35 @@ def learnt_before(model: Mapping[str, Any], start: StartingPoint) -> Learnt:
     return {pointer: learnt[there[site]] for site, pointer in _sites(model, wanted) if there.get(site) in learnt}
 
 
-def _restored(start: StartingPoint, builder: Builder) -> Any:
-    """The checkpoint's model with its weights."""
+def _restored(start: StartingPoint, builder: Builder, inputs: Tensors) -> Any:
+    """The checkpoint's model with its weights. What its spec leaves to the data is as in these inputs."""
     learning = Learning(dict, learnt_until(Path(start.path)))
+    shapes, dtypes = _left_to_the_data(start.model, inputs)
     try:
-        model = Assembler(builder, learning).model(start.model, {}, name="source")
-        model.load_weights(start.path)
+        model = Assembler(builder, learning, dtypes).model(start.model, shapes, name="source")
+        apart = weights_of(Path(start.path))
+        if apart is None:
+            model.load_weights(start.path)
+        else:
+            assign_all(model.weights, apart)
     except (BuildError, ValueError) as error:
         raise failure(
             ErrorOrigin.DATA,
             "weights.unreadable",
-            f"The model of {start.checkpoint} can't be built any more: {plain_message(error)}",
-            where=ErrorLocation(pointer=f"{WHERE}/checkpoint"),
+            f"The model of {start.name} can't be built any more: {plain_message(error)}",
+            where=ErrorLocation(pointer=f"{WHERE}/{'checkpoint' if start.checkpoint else 'job'}"),
             suggestion=f"Train {start.job_id} again: a component that it uses may have changed since.",
         ) from error
     return model
+
+
+def _left_to_the_data(model: Mapping[str, Any], inputs: Tensors) -> tuple[dict[str, tuple[int | None, ...]], Any]:
+    """Shapes for the inputs of a model whose spec does not say theirs, and dtypes, from those of another by name."""
+    if model.get("input_shape") is not None:
+        return {}, {name: tensor.dtype for name, tensor in inputs.items()}
+    said = {name for name, given in (model.get("inputs") or {}).items() if given["shape"] is not None}
+    shapes = {name: tuple(tensor.shape[1:]) for name, tensor in inputs.items() if name not in said}
+    return shapes, {name: tensor.dtype for name, tensor in inputs.items()}
 
 
 def _mismatched(mismatches: Sequence[Mismatch]) -> TrainingFailed:

@@ -115,6 +115,8 @@ class Change:
         told: dict[str, Any] = {"status": job.status.value, "reason": self.reason, "attempt": job.attempt}
         if self.to is JobStatus.RUNNING:
             told["worker"] = job.worker_id
+        if self.to is JobStatus.SUCCEEDED and job.summary.test is not None:
+            told["test"] = job.summary.test
         if job.error is not None:
             told["error"] = job.error.model_dump(mode="json")
         return told

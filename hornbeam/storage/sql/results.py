@@ -1,6 +1,6 @@
 """What training produces, written by the attempt: epochs, checkpoints, artifacts, and the summary of them."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import BindParameter, Connection, bindparam, delete, select, true, update
@@ -46,9 +46,16 @@ class SqlResults(Part, AttemptStore):
             job = hold(connection, attempt, events=1)
             connection.execute(_FORGET_LATER, {"b_id": job.id, "b_epoch": epoch.epoch})
             connection.execute(self._spoken(_PUT_EPOCH), {"job_id": job.id, **row_of(epoch)})
-            _summarise(connection, job.id)
+            _summarise(connection, job.id, test=None)
             data = {"epoch": epoch.epoch, "metrics": epoch.metrics, "seconds": epoch.seconds, "best": epoch.is_best}
             append_event(connection, job.id, job.last_event, EventType.EPOCH_COMPLETED, self._now(), data)
+
+    def record_test(self, attempt: Attempt, metrics: Mapping[str, float]) -> None:
+        """See AttemptStore."""
+        with self._database.writing() as connection:
+            job = hold(connection, attempt)
+            summary = job.summary.model_copy(update={"test": dict(metrics)})
+            connection.execute(SET, {"b_id": job.id, "summary": summary})
 
     def add_checkpoint(self, attempt: Attempt, checkpoint: CheckpointRecord) -> None:
         """See AttemptStore."""
@@ -57,7 +64,7 @@ class SqlResults(Part, AttemptStore):
             if checkpoint.is_best:
                 connection.execute(_UNMARK, {"b_id": job.id})
             connection.execute(self._spoken(_PUT_CHECKPOINT), row_of(checkpoint))
-            _summarise(connection, job.id)
+            _summarise(connection, job.id, test=job.summary.test)
             data = _told(checkpoint)
             append_event(connection, job.id, job.last_event, EventType.CHECKPOINT_CREATED, self._now(), data)
 
@@ -67,7 +74,7 @@ class SqlResults(Part, AttemptStore):
             job = hold(connection, attempt)
             for checkpoint_id in ids:
                 connection.execute(_DROP, {"b_id": job.id, "b_checkpoint": checkpoint_id})
-            _summarise(connection, job.id)
+            _summarise(connection, job.id, test=job.summary.test)
 
     def add_artifact(self, attempt: Attempt, artifact: ArtifactRecord) -> None:
         """See AttemptStore."""
@@ -76,10 +83,10 @@ class SqlResults(Part, AttemptStore):
             connection.execute(self._spoken(_PUT_ARTIFACT), row_of(artifact))
 
 
-def _summarise(connection: Connection, job_id: str) -> None:
-    """Write the summary anew from what is on record, whatever came, came again or went."""
+def _summarise(connection: Connection, job_id: str, *, test: dict[str, float] | None) -> None:
+    """Write the summary anew from what is on record, whatever came, came again or went; what stays is given."""
     best, last = (connection.execute(statement, {"b_id": job_id}).one_or_none() for statement in (_BEST, _OF_EPOCH))
-    summary = Summary(best=_epoch_summary(best), last=_epoch_summary(last))
+    summary = Summary(best=_epoch_summary(best), last=_epoch_summary(last), test=test)
     connection.execute(SET, {"b_id": job_id, "summary": summary})
 
 

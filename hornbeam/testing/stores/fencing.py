@@ -20,6 +20,7 @@ _WRITES: dict[str, Write] = {
     "set_phase": lambda store, attempt, clock: store.set_phase(attempt, JobPhase.SAVING),
     "append_event": lambda store, attempt, clock: store.append_event(attempt, EventType.LOG, {"a": 1}),
     "append_logs": lambda store, attempt, clock: store.append_logs(attempt, [("stdout", "late")], keep=10),
+    "record_test": lambda store, attempt, clock: store.record_test(attempt, {"loss": 0.25}),
     "record_epoch": lambda store, attempt, clock: store.record_epoch(attempt, epoch(7, best=True)),
     "add_checkpoint": lambda store, attempt, clock: store.add_checkpoint(
         attempt, checkpoint(attempt, clock, best=True)

@@ -122,6 +122,25 @@ class RecordLaws(Chapter):
         assert summary.best == EpochSummary(epoch=1, metrics={"loss": 1.0})
         assert summary.last == EpochSummary(epoch=2, metrics={"loss": 9.0})
 
+    def test_the_summary_has_what_the_finished_model_is_worth(self, store: Store, clock: Clock) -> None:
+        attempt = start(store, clock)
+        store.record_epoch(attempt, epoch(1, best=True))
+        store.record_test(attempt, {"loss": 0.25, "accuracy": 0.75})
+        store.add_checkpoint(attempt, checkpoint(attempt, clock, 1, best=True))
+        summary = store.finish(attempt, SUCCESS).summary
+        assert summary.test == {"loss": 0.25, "accuracy": 0.75}
+        assert summary.last is not None
+        assert store.get_job(attempt.job_id).summary == summary
+        assert store.events(attempt.job_id)[-1].data["test"] == summary.test
+
+    def test_what_a_lost_attempt_had_measured_goes_with_its_epochs(self, store: Store, clock: Clock) -> None:
+        attempt = start(store, clock)
+        store.record_epoch(attempt, epoch(1, best=True))
+        store.record_test(attempt, {"loss": 0.25})
+        store.release(attempt, "drained")
+        store.record_epoch(take(store), epoch(1))
+        assert store.get_job(attempt.job_id).summary.test is None
+
     @pytest.mark.parametrize("epoch_first", [True, False])
     def test_the_summary_names_the_checkpoint_of_an_epoch(
         self, store: Store, clock: Clock, *, epoch_first: bool

@@ -65,3 +65,19 @@ def test_a_checkpoint_that_is_gone_by_then_fails_the_job_at_once(installation, s
     assert source.id in job.error.message
     assert job.error.where.pointer == "/model/initial_weights/checkpoint"
     assert installation.witnessed(job_id) == []
+
+
+def test_a_finished_model_is_handed_on_as_a_checkpoint_is(installation, source):
+    trained = installation.submit(["artifact", "model.keras"])
+    assert installation.wait_for(trained).status is JobStatus.SUCCEEDED
+    begun = {"layers": [], "initial_weights": {"job": trained, "layers": None}}
+    job_id = installation.submit(["begin", None], model=begun)
+    assert installation.wait_for(job_id).status is JobStatus.SUCCEEDED
+    assert installation.witnessed(job_id)[1:] == [f"epoch what is in model.keras of {trained}"]
+
+
+def test_a_job_that_has_no_model_by_then_fails_the_one_that_waits(installation, source):
+    begun = {"layers": [], "initial_weights": {"job": source.job_id, "layers": None}}
+    job = installation.wait_for(installation.submit(["begin", None], model=begun))
+    assert (job.status, job.error.code) == (JobStatus.FAILED, "weights.model_gone")
+    assert job.error.where.pointer == "/model/initial_weights/job"
