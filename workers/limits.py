@@ -82,7 +82,7 @@ def memory_limit(settings: Settings, slots: int) -> int:
 
 
 def resident_bytes(group: int) -> int:
-    """What the processes of a group hold; pages shared with the zygote count for each."""
+    """What the processes of a group hold, beside mapped files; pages shared with the zygote count for each."""
     return sum(_resident(process) for process in _PROC.glob("[0-9]*") if _group_of(process) == group)
 
 
@@ -108,7 +108,8 @@ def _group_of(process: Path) -> int | None:
 
 
 def _resident(process: Path) -> int:
-    return _field(process / "status", "VmRSS:") * 1024
+    # Without the pages of mapped files, tables of datasets above all: the kernel drops those when it needs room.
+    return sum(_field(process / "status", name) for name in ("RssAnon:", "RssShmem:")) * 1024
 
 
 def _field(file: Path, name: str) -> int:

@@ -83,6 +83,8 @@ class PlanRequest(_Message):
     max_parameters: int
     slot_bytes: int = 0
     """What a trainer may hold; 0: not limited, or not known."""
+    max_file_bytes: int = 2**63
+    """What a trainer may write into one file."""
     slot_is_certain: bool = False
     """Whether the trainer's machine has no less than that; else going beyond it is a warning."""
 

@@ -28,6 +28,7 @@ def prove(spec: Mapping[str, Any], launcher: Launcher, settings: Settings, workd
     request = PlanRequest(
         spec=dict(spec),
         max_parameters=settings.max_parameters,
+        max_file_bytes=settings.max_file_bytes,
         slot_bytes=memory_limit(settings, settings.slots),
         # A share of this machine says little about the worker's.
         slot_is_certain=settings.max_job_memory_bytes > 0,

@@ -18,8 +18,8 @@ from hornbeam.components.registry import register_layer
 class Imputation(keras.layers.Layer):  # type: ignore[misc]
     """Puts a number in the place of every NaN: for each column the mean, median or most frequent of its training rows.
 
-    The input is (batch, columns), and so is the output; with `add_indicator` as many columns follow, 1 where there was
-    nothing and 0 where there was something. Without `fill_value` it learns from the training rows, as Keras's
+    The input is (batch, ..., columns), and so is the output; with `add_indicator` as many columns follow, 1 where there
+    was nothing and 0 where there was something. Without `fill_value` it learns from the training rows, as Keras's
     Normalization does, leaving missing values out; a column of nothing but missing values is filled with 0.
 
     Little & Rubin (2019), "Statistical Analysis with Missing Data", 3rd edition, section 4.2.1 (mean imputation), and
@@ -45,16 +45,17 @@ class Imputation(keras.layers.Layer):  # type: ignore[misc]
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
         """Make room for what is learnt. Raises ValueError for an input that is no rows of columns."""
-        if len(input_shape) != 2 or input_shape[1] is None:
-            raise ValueError(f"Imputation takes (batch, columns), not {tuple(input_shape)}.")
+        if len(input_shape) < 2 or input_shape[-1] is None:
+            raise ValueError(f"Imputation takes (batch, ..., columns), not {tuple(input_shape)}.")
         initial = keras.initializers.Constant(self.fill_value or 0.0)
-        self.fill = self.add_weight(shape=(input_shape[1],), initializer=initial, trainable=False, name="fill")
+        self.fill = self.add_weight(shape=(input_shape[-1],), initializer=initial, trainable=False, name="fill")
 
     def adapt(self, data: Any) -> None:
-        """Learn from rows, (rows, columns), with NaN where there is nothing."""
+        """Learn from rows, (rows, ..., columns), with NaN where there is nothing."""
         rows = np.asarray(data, np.float64)
         if not self.built:
-            self.build((None, rows.shape[1]))
+            self.build((None, *rows.shape[1:]))
+        rows = rows.reshape(-1, rows.shape[-1])
         self.fill.assign(np.array([self._learnt(column) for column in rows.T], np.float32))
 
     def call(self, inputs: Any) -> Any:

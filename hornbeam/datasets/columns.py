@@ -13,6 +13,8 @@ from schemas.stored_datasets import ColumnKind
 
 Dataset = Mapping[str, Any]
 
+FED = frozenset(ColumnKind) - {ColumnKind.DATETIME}
+"""Kinds that can go into a model."""
 _ALONE = frozenset({ColumnKind.ARRAY, ColumnKind.IMAGE})
 """Kinds whose values have a shape of their own: one column fills an input."""
 
@@ -58,11 +60,11 @@ def feature_columns(dataset: Dataset, facts: DatasetFacts, inputs: Sequence[str]
 
 
 def default_features(dataset: Dataset, facts: DatasetFacts) -> list[str]:
-    """All columns that are no target, no weight, mark no split, and are not the names of files."""
+    """All columns that can go into a model and are no target, no weight, mark no split, and do not name files."""
     taken = {*target_names(dataset, facts), *other_names(dataset)}
     if facts.target is not None and "path" in facts.columns:
         taken.add("path")
-    return [name for name in facts.columns if name not in taken]
+    return [name for name, column in facts.columns.items() if name not in taken and column.kind in FED]
 
 
 def target_names(dataset: Dataset, facts: DatasetFacts) -> list[str]:

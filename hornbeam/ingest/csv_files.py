@@ -6,8 +6,9 @@ Leaves delimiter and header to `csv_dialect`, and the bytes to `csv_bytes`.
 """
 
 import csv as python_csv
+import io
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pyarrow as pa
@@ -16,6 +17,7 @@ from pyarrow import csv
 from hornbeam.ingest.compression import Readable, open_plain
 from hornbeam.ingest.csv_bytes import CheckedText, place_of, text_lines
 from hornbeam.ingest.csv_dialect import HEAD_BYTES, Dialect, check_names, dialect_of
+from hornbeam.ingest.kinds import MOMENT
 from hornbeam.ingest.narrowing import NarrowestTypes, odd_one_out
 from hornbeam.ingest.reading import Reading, Task
 from hornbeam.ingest.refusals import FileRefused, ReadAgain, quoted, refused, warning
@@ -66,11 +68,8 @@ class CsvReader:
         """Begin at the beginning."""
         self._times += 1
         dialect = self._dialect
-        opened, text = self._opened(self._types)
-        times = [raw for raw, type_ in zip(dialect.raw, opened.schema.types, strict=True) if pa.types.is_time(type_)]
-        if times:  # times of day are text; as such they keep the form in which they were written
-            self._types |= dict.fromkeys(times, pa.string())
-            opened, text = self._opened(self._types)
+        text = self._text()
+        opened = self._opened(text, self._sniffed() | self._types)
         found = self._task.options.model_copy(
             update={
                 "format": self._task.format,
@@ -88,13 +87,33 @@ class CsvReader:
         task = self._task
         return open_plain(task.arrival, task.compression, task.limits.expansion)
 
-    def _opened(self, types: dict[str, Any]) -> tuple[Any, CheckedText]:
+    def _text(self) -> CheckedText:
+        return CheckedText(self._plain(), self._where)
+
+    def _sniffed(self) -> dict[str, Any]:
+        """The types that the first block suggests.
+
+        Arrow goes on inferring in a reader that is not told all types, which makes it half as fast again. Moments are
+        read as they are stored; times of day are text, which keeps the form in which they were written. Ragged rows are
+        skipped here: the last one of the block may be cut, and others are found when it is read.
+        """
+        if len(self._types) == len(self._dialect.raw):
+            return {}
+        head = self._text().read(self._block)
+        schema = self._opened(io.BytesIO(head), self._types, lambda _row: "skip").schema
+        return {
+            raw: pa.string() if pa.types.is_time(type_) else _moment(type_) or type_
+            for raw, type_ in zip(self._dialect.raw, schema.types, strict=True)
+        }
+
+    def _opened(
+        self, text: CheckedText | io.BytesIO, types: dict[str, Any], ragged: Callable[[Any], str] | None = None
+    ) -> Any:
         """Arrow's reader, after its first block."""
         dialect = self._dialect
-        text = CheckedText(self._plain(), self._where)
         self._ragged = None
         try:
-            opened = csv.open_csv(
+            return csv.open_csv(
                 pa.PythonFile(text, mode="r"),
                 read_options=csv.ReadOptions(
                     block_size=self._block,
@@ -102,7 +121,9 @@ class CsvReader:
                     column_names=None if dialect.header else list(dialect.raw),
                 ),
                 parse_options=csv.ParseOptions(
-                    delimiter=dialect.delimiter, newlines_in_values=True, invalid_row_handler=self._note_ragged
+                    delimiter=dialect.delimiter,
+                    newlines_in_values=True,
+                    invalid_row_handler=ragged or self._note_ragged,
                 ),
                 convert_options=csv.ConvertOptions(
                     check_utf8=False,  # CheckedText has
@@ -113,7 +134,6 @@ class CsvReader:
             )
         except pa.ArrowInvalid as error:
             raise self._explained(error) from error
-        return opened, text
 
     def _noting(self, batches: Iterator[Any], reading: Reading) -> Iterator[Any]:
         """The batches; a few values that keep a column from being numbers are noted by the first of them."""
@@ -210,7 +230,8 @@ class CsvReader:
             return ReadAgain()
         self._narrowed = True
         narrowest = NarrowestTypes(len(self._dialect.raw))
-        for batch in self._batches(*self._opened(dict.fromkeys(self._dialect.raw, pa.string()))):
+        text = self._text()
+        for batch in self._batches(self._opened(text, dict.fromkeys(self._dialect.raw, pa.string())), text):
             narrowest.look_at(batch)
         for raw_name, type_ in zip(self._dialect.raw, narrowest.types(), strict=True):
             self._types.setdefault(raw_name, type_)
@@ -240,6 +261,13 @@ class CsvReader:
         except python_csv.Error:
             return ""
         return f" (line {before + 1})" if number <= _ROWS_TO_LOOK_THROUGH else ""
+
+
+def _moment(type_: Any) -> Any:
+    """How a date or a moment is read; None for other types."""
+    if pa.types.is_date(type_):
+        return MOMENT
+    return pa.timestamp("us", type_.tz) if pa.types.is_timestamp(type_) else None
 
 
 def _mixed(name: str, row: int, said: str) -> Finding:

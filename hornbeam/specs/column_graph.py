@@ -73,6 +73,8 @@ class Preprocessing:
         """Where layers stand in the spec, by their pointers in the graph's model."""
         self._layers: list[Layer] = []
         self._chains, self._facts = dataset["preprocess"], facts_of(dataset)
+        window = dataset.get("window")
+        self._steps = () if window is None else (int(window["length"]),)
         wanted = feature_columns(dataset, self._facts, inputs)
         self._outputs = {name: self._joined(name, columns) for name, columns in wanted.items()}
 
@@ -90,7 +92,7 @@ class Preprocessing:
         """Add a column with its layers; the name of the last of them."""
         shape, dtype = side_by_side({column: self._facts.columns[column]})
         start = end = self._free(_plain(column))
-        self.feeds[start] = Feed((column,), shape, dtype)
+        self.feeds[start] = Feed((column,), (*self._steps, *shape), dtype)
         for index, layer in enumerate(self._chains[column]):
             self.pointers[f"{WHERE}/layers/{len(self._layers)}"] = pointer_to(column, index)
             end = self._add(layer, start, [end])

@@ -6,7 +6,7 @@ Leaves what the layers give to the planner, and the graph that they make to `hor
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from hornbeam.datasets.columns import feature_columns, in_words
+from hornbeam.datasets.columns import FED, feature_columns, in_words
 from hornbeam.datasets.facts import ColumnFacts, facts_of
 from hornbeam.specs.column_graph import AUTO, WHERE, pointer_to, usual_chain
 from hornbeam.specs.components import Normalised
@@ -37,6 +37,7 @@ def settle_preprocessing(normalised: dict[str, Any], checker: ModelChecker, repo
     wanted = [column for columns in feature_columns(dataset, facts, inputs).values() for column in columns]
     chains: Mapping[str, Any] = dict.fromkeys(wanted, AUTO) if given == AUTO else given
     _refuse_others(chains, wanted, report)
+    _refuse_unfed({column: facts.columns[column] for column in wanted}, report)
     dataset["preprocess"] = {}
     for column in wanted:
         chain = chains.get(column, [])
@@ -52,6 +53,14 @@ def _refuse_others(chains: Mapping[str, Any], wanted: Sequence[str], report: Rep
             suggestion = f"Did you mean {near!r}?" if near else f"Columns that do: {', '.join(wanted[:15])}."
             message = f"{quoted(column)} is no column that goes into the model."
             report.error(f"{WHERE}{pointer(column)}", "preprocess.no_feature", message, suggestion)
+
+
+def _refuse_unfed(columns: Mapping[str, ColumnFacts], report: Report) -> None:
+    for column, facts in columns.items():
+        if facts.kind not in FED:
+            message = f"{quoted(column)} is {in_words(facts)}, of which no layer makes numbers."
+            suggestion = "Leave it out, or bring what matters of it as columns of numbers: the hour, the weekday."
+            report.error("/dataset/features", "dataset.columns_unfit", message, suggestion)
 
 
 def _checked(column: str, layers: Sequence[Any], checker: ModelChecker, report: Report) -> list[Normalised | None]:

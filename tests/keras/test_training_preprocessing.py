@@ -14,6 +14,7 @@ from hornbeam.settings import Settings
 from hornbeam.specs.checking import examine_body
 from schemas.problems import Severity
 from schemas.stored_datasets import ColumnKind
+from tests.keras.trainings import StopAfterAsking, resume_from
 from workers.messages import Failed, PlanRequest, Succeeded
 from workers.training.data import load
 from workers.training.proof import prove
@@ -196,3 +197,32 @@ def test_an_input_of_its_own_for_text(train, table):
     assert errors(checked) == set()
     trained = train(checked.spec, tables=table)
     assert not isinstance(trained.messages[-1], Failed), trained.messages[-1]
+
+
+def test_a_training_that_was_stopped_goes_on_as_if_it_had_not_been(train, table):
+    spec = examined(training={**SPEC["training"], "epochs": 4, "deterministic": True}).spec
+    whole = train(spec, tables=table)
+    stopped = train(spec, tables=table, stop=StopAfterAsking(30))
+    resumed = train(spec, tables=table, resume=resume_from(stopped))
+    assert resumed.history[-1] == whole.history[-1]
+
+
+def test_windows_of_a_series_are_preprocessed_too(train, table):
+    dataset = {
+        "features": ["age", "city"],
+        "target": {"columns": ["member"], "kind": "numbers"},
+        "window": {"length": 5},
+        "preprocess": "auto",
+    }
+    model = {"layers": [{"type": "LSTM", "units": 3}, {"type": "Dense", "units": 1}]}
+    parts = {"model": model, "loss": "mse", "metrics": ["mae"], "training": {**SPEC["training"], "epochs": 1}}
+    checked = examined(dataset={**SPEC["dataset"], **dataset}, **parts)
+    assert errors(checked) == set()
+    answer = prove(PlanRequest(spec=checked.spec, max_parameters=10**6))
+    assert [finding for finding in answer.findings if finding.severity is Severity.ERROR] == []
+    assert answer.plan.layers[0].output_shape == [None, 3]
+    trained = train(checked.spec, tables=table)
+    assert not isinstance(trained.messages[-1], Failed), trained.messages[-1]
+    model = keras.saving.load_model(trained.artifact("model.keras"))
+    given = {"age": tf.zeros((2, 5, 1)), "city": tf.constant([[["Bern"]] * 5] * 2)}
+    assert model(given).shape == (2, 1)

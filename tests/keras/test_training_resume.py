@@ -5,8 +5,8 @@ import keras
 import numpy as np
 import pytest
 
-from tests.keras.trainings import StopAfterAsking, dense, layer, make_spec
-from workers.messages import ArtifactSaved, ResumePoint, Stopped, Succeeded
+from tests.keras.trainings import StopAfterAsking, dense, layer, make_spec, resume_from
+from workers.messages import ArtifactSaved, Stopped, Succeeded
 
 pytestmark = pytest.mark.keras
 
@@ -24,12 +24,6 @@ def long_spec(**parts):
     optimizer = {"type": "Adam", "learning_rate": SCHEDULE}
     training = {"epochs": 4, "deterministic": True}
     return make_spec("digits", LAYERS, optimizer=optimizer, training=training, **parts)
-
-
-def resume_from(trained):
-    """What a supervisor asks of the next attempt."""
-    last = trained.checkpoints[-1]
-    return ResumePoint(path=last.path, epoch=last.epoch, step=last.step, history=trained.history[: last.epoch])
 
 
 def final_weights(trained):

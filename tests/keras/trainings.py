@@ -4,7 +4,7 @@ import copy
 from dataclasses import dataclass, field
 from typing import Any
 
-from workers.messages import ArtifactSaved, CheckpointSaved, EpochCompleted, Failed, Message
+from workers.messages import ArtifactSaved, CheckpointSaved, EpochCompleted, Failed, Message, ResumePoint
 
 
 def dense(name, units, activation="linear", **parameters):
@@ -105,3 +105,9 @@ class Trained:
     def artifact(self, name):
         (path,) = [message.path for message in self.of(ArtifactSaved) if message.name == name]
         return path
+
+
+def resume_from(trained: Trained) -> ResumePoint:
+    """What a supervisor asks of the next attempt."""
+    last = trained.checkpoints[-1]
+    return ResumePoint(path=last.path, epoch=last.epoch, step=last.step, history=trained.history[: last.epoch])

@@ -123,13 +123,8 @@ def test_everything_that_was_left_out_is_filled_in():
 
     assert spec["optimizer"]["type"] == "Adam"
     assert spec["optimizer"]["learning_rate"] == 0.001
-    assert spec["dataset"]["validation"] == {
-        "fraction": 0.2,
-        "stratify": False,
-        "group": None,
-        "time": None,
-        "seed": 7,
-    }
+    split = {"fraction": 0.2, "stratify": False, "group": None, "time": None, "seed": 7}
+    assert spec["dataset"]["validation"] == split
     assert spec["model"]["input_shape"] == [64]
     assert spec["training"]["max_seconds"] == SETTINGS.max_job_seconds
     assert spec["checkpoints"] == {

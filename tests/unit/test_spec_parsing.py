@@ -121,7 +121,7 @@ def test_a_byte_order_mark_is_told():
         ({"zzz": 3}, "/zzz", "field.unknown", "There is: name, dataset"),
         ({"training": {"epoch": 3}}, "/training/epoch", "field.unknown", "'epochs'"),
         ({"training": {"epochs": "10"}}, "/training/epochs", "field.type", "Write 10 without quotes"),
-        ({"training": {"epochs": 0}}, "/training/epochs", "field.value", None),
+        ({"training": {"epochs": -1}}, "/training/epochs", "field.value", None),
         ({"training": {"epochs": 1.5}}, "/training/epochs", "field.type", None),
         ({"training": {"shuffle": 1}}, "/training/shuffle", "field.type", None),
         ({"training": {"class_weight": "balancd"}}, "/training/class_weight", "field.value", "'balanced'"),

@@ -53,6 +53,7 @@ FINDINGS = {
     "dataset.columns_missing": "The model has several inputs, and nothing says which columns one of them takes.",
     "dataset.missing_labels": "Rows have no value in the column that is to be predicted, or that weighs them.",
     "dataset.not_found": "There is no dataset with this id.",
+    "dataset.starves": "Decoding the images anew in each epoch takes longer than computing with them.",
     "dataset.other_kind": "A column of another dataset is not of the kind that the training's dataset has.",
     "dataset.target_missing": "Nothing says what is to be predicted.",
     "dataset.target_unfit": "The column cannot be predicted so; the message says why.",

@@ -6,6 +6,7 @@ which layers learn, and where they may stand, to `hornbeam.specs.learning`.
 """
 
 import logging
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -24,6 +25,7 @@ Learnt = dict[str, dict[str, Any]]
 """What layers learnt and hold in no weight, as JSON, by the layers' pointers."""
 
 _ROWS_AT_ONCE = 1024
+_BYTES_AT_ONCE = 32 * 2**20
 _WITH_VOCABULARY = (keras.layers.StringLookup, keras.layers.IntegerLookup, keras.layers.TextVectorization)
 
 
@@ -84,11 +86,18 @@ def through(model: Any, columns: Sequence[AnyColumn]) -> Iterator[tuple[int, Any
         columns: What goes in.
     """
     rows = len(columns[0])
-    step = 1 if any(None in column.shape[1:] for column in columns) else _ROWS_AT_ONCE
+    step = min(_rows_at_once(column) for column in columns)
     for first in range(0, rows, step):
         numbers = np.arange(first, min(first + step, rows))
         made = model([_tensor(column[numbers]) for column in columns], training=False)
         yield first, keras.tree.map_structure(keras.ops.convert_to_numpy, made)
+
+
+def _rows_at_once(column: AnyColumn) -> int:
+    if None in column.shape[1:]:
+        return 1
+    row_bytes = column.dtype.itemsize * math.prod(size or 1 for size in column.shape[1:])
+    return max(1, min(_ROWS_AT_ONCE, _BYTES_AT_ONCE // row_bytes))
 
 
 def _tensor(values: Array) -> Any:

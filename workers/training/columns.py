@@ -28,6 +28,11 @@ class Column(ABC):
     """(rows, ...); None where values differ in size."""
     dtype: np.dtype[Any]
 
+    @property
+    def is_piped(self) -> bool:
+        """Whether TensorFlow makes the rows, one by one; see `workers.training.row_pipelines`."""
+        return False
+
     @abstractmethod
     def __getitem__(self, numbers: Numbers) -> Array:
         """These rows, in this order."""
@@ -74,11 +79,16 @@ class Chosen(Column):
     """Some rows of another column."""
 
     def __init__(self, column: Column, numbers: Numbers) -> None:
-        self._column, self._numbers = column, numbers
+        self.column, self.numbers = column, numbers
         self.shape, self.dtype = (len(numbers), *column.shape[1:]), column.dtype
 
+    @property
+    def is_piped(self) -> bool:
+        """As the other column."""
+        return self.column.is_piped
+
     def __getitem__(self, numbers: Numbers) -> Array:
-        return self._column[self._numbers[numbers]]
+        return self.column[self.numbers[numbers]]
 
 
 class Made(Column):

@@ -5,6 +5,8 @@ gets a `tf.data` pipeline, whose steps need no Python; other backends a `PyDatas
 `workers.training.data`.
 """
 
+import math
+import os
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import Any
@@ -15,6 +17,9 @@ from numpy.typing import NDArray
 
 from workers.training.columns import Column
 from workers.training.data import Rows
+
+_LARGE_BATCH = 2**18
+"""Numbers in a batch: a megabyte."""
 
 RowNumbers = NDArray[np.int64]
 
@@ -45,23 +50,54 @@ class TensorFlowFeed(Feed):
 
         columns = _columns(rows)
         with tf.device("cpu:0"):
-            gather = _gathering(columns) if _is_elsewhere(columns) else _gathering_in_memory(columns)
             self._order = tf.Variable(np.arange(len(rows)), trainable=False, dtype=tf.int64)
             self._skip = tf.Variable(0, trainable=False, dtype=tf.int64)
+            if any(isinstance(column, Column) and column.is_piped for column in keras.tree.flatten(columns)):
+                self.data = self._row_by_row(columns, len(rows), batch_size)
+                return
+            gather = _gathering(columns) if _is_elsewhere(columns) else _gathering_in_memory(columns)
 
         def batch(step: Any) -> Any:
             first = (step + self._skip) * batch_size
             return gather(self._order[first : first + batch_size])
 
+        threads = _threads(columns, batch_size)
         options = tf.data.Options()
-        options.autotune.enabled = False
-        options.threading.private_threadpool_size = 1
-        self.data = tf.data.Dataset.range(_steps(rows, batch_size)).map(batch).prefetch(2).with_options(options)
+        options.autotune.enabled, options.deterministic = False, True
+        options.threading.private_threadpool_size = threads
+        steps = tf.data.Dataset.range(_steps(rows, batch_size))
+        batches = steps.map(batch) if threads == 1 else steps.map(batch, num_parallel_calls=threads)
+        self.data = batches.prefetch(2).with_options(options)
+
+    def _row_by_row(self, columns: Any, count: int, batch_size: int) -> Any:
+        """Rows that TensorFlow decodes, as many at once as there are cores."""
+        import tensorflow as tf  # noqa: PLC0415 - only where it is the backend
+
+        from workers.training.row_pipelines import parallel, row_maker  # noqa: PLC0415 - it imports Arrow
+
+        row = row_maker(columns)
+
+        def is_there(place: Any) -> Any:
+            return place + self._skip * batch_size < count
+
+        def row_at(place: Any) -> Any:
+            return row(self._order[place + self._skip * batch_size])
+
+        places = tf.data.Dataset.range(count).take_while(is_there)
+        made = places.map(row_at, num_parallel_calls=tf.data.AUTOTUNE)
+        return parallel(made.batch(batch_size).prefetch(2))
 
     def begin(self, order: RowNumbers, skip: int) -> None:
         """Set the variables for the next iterator."""
         self._order.assign(order)
         self._skip.assign(skip)
+
+
+def _threads(columns: Any, batch_size: int) -> int:
+    """One, whose start costs nothing, unless copying a batch takes longer than that."""
+    flat = keras.tree.flatten(columns)
+    numbers = sum(math.prod(size or 1 for size in column.shape[1:]) for column in flat)
+    return 1 if numbers * batch_size < _LARGE_BATCH else os.cpu_count() or 1
 
 
 def _is_elsewhere(columns: Any) -> bool:

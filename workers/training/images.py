@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from PIL import Image
 
 from workers.training.columns import Array, Column, Numbers, Shape
@@ -36,9 +37,18 @@ class EncodedImages(Column):
     def __getitem__(self, numbers: Numbers) -> Array:
         return np.stack(list(self._pool.map(self._decoded, numbers.tolist())))
 
-    def _decoded(self, number: int) -> Array:
+    @property
+    def encoded_bytes(self) -> int:
+        """What all images take as they lie in the table."""
+        return sum(int(pc.sum(pc.binary_length(chunk)).as_py() or 0) for chunk in self._chunks)
+
+    def encoded(self, number: int) -> bytes:
+        """An image as it lies in the table."""
         index = int(np.searchsorted(self._firsts, number, side="right")) - 1
-        encoded = self._chunks[index][number - int(self._firsts[index])].as_buffer()
-        with Image.open(io.BytesIO(encoded)) as image:
+        data: bytes = self._chunks[index][number - int(self._firsts[index])].as_py()
+        return data
+
+    def _decoded(self, number: int) -> Array:
+        with Image.open(io.BytesIO(self.encoded(number))) as image:
             pixels = np.asarray(image.convert(self._mode), np.float32)
         return pixels if pixels.ndim == 3 else pixels[..., None]

@@ -5,7 +5,7 @@ that what is downloaded takes the values that the file had. Leaves which layers 
 together to `hornbeam.specs.column_graph`.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -104,35 +104,42 @@ class Preprocessor:
 
     def _features(self, rows: Rows, room: Room) -> Any:
         columns = _by_name(rows.features, self._graph)
+        ordered = [columns[name] for name in self._inputs]
+        pipeline = self._pipeline(ordered)
         shapes = {name: (len(rows), *tensor.shape[1:]) for name, tensor in self._outputs.items()}
         if any(room.is_too_small(shape) for shape in shapes.values()):
-            made = {name: self._made_anew(columns, name, shape) for name, shape in shapes.items()}
-        else:
-            made = self._made_once(columns, shapes, room)
-        return _single(made)
-
-    def _made_once(
-        self, columns: Mapping[str, AnyColumn], shapes: Mapping[str, tuple[int, ...]], room: Room
-    ) -> dict[str, AnyColumn]:
+            return _single({name: self._made_anew(ordered, pipeline, name, shape) for name, shape in shapes.items()})
         stored = {name: room(shape) for name, shape in shapes.items()}
         made: dict[str, AnyColumn] = {
             name: there if there is not None else np.empty(shapes[name], _dtype(self._outputs[name]))
             for name, there in stored.items()
         }
-        for first, chunk in self._through(columns):
+        for first, chunk in through(self._model, ordered) if pipeline is None else pipeline.all_rows(len(rows)):
             for name, array in chunk.items():
                 _write(made[name], first, array)
-        return made
+        return _single(made)
 
-    def _through(self, columns: Mapping[str, AnyColumn]) -> Iterator[tuple[int, dict[str, Array]]]:
-        return through(self._model, [columns[name] for name in self._inputs])
+    def _pipeline(self, columns: list[AnyColumn]) -> Any:
+        """Decodes images in TensorFlow, many at once; None where there are none, or TensorFlow is not the backend."""
+        if keras.config.backend() != "tensorflow" or not any(len(column.shape) == 4 for column in columns):
+            return None
+        # Only now: it imports Arrow, which starts threads, and a zygote has none.
+        from workers.training.row_pipelines import Pipeline, has_images  # noqa: PLC0415
 
-    def _made_anew(self, columns: Mapping[str, AnyColumn], name: str, shape: tuple[int, ...]) -> AnyColumn:
+        return Pipeline(self._model, columns) if has_images(columns) else None
+
+    def _made_anew(self, columns: list[AnyColumn], pipeline: Any, name: str, shape: tuple[int, ...]) -> AnyColumn:
+        """A column whose rows are made each time that they are asked for."""
+        dtype = _dtype(self._outputs[name])
+        if pipeline is not None:
+            piped: AnyColumn = pipeline.column(name, shape, dtype)
+            return piped
+
         def make(numbers: Numbers) -> Array:
-            rows = {given: taken(column, numbers) for given, column in columns.items()}
-            return np.concatenate([chunk[name] for _, chunk in self._through(rows)])
+            rows = [taken(column, numbers) for column in columns]
+            return np.concatenate([chunk[name] for _, chunk in through(self._model, rows)])
 
-        return Made(make, shape, _dtype(self._outputs[name]))
+        return Made(make, shape, dtype)
 
 
 def _by_name(features: Any, graph: Preprocessing) -> Mapping[str, AnyColumn]:

@@ -31,8 +31,12 @@ from workers.training.ends import End, ends
 from workers.training.estimates import Estimates, OptimizerState, estimate, memory_findings, with_estimates
 from workers.training.failures import plain_message
 from workers.training.preprocessing import assembled, graph_of
+from workers.training.starving import starving_findings
 from workers.training.trials import has_own_components, try_components
 from workers.training.weights import foreseen
+
+_GPU_IS_FASTER = 30
+"""Than a CPU slot, about; the estimates are for those."""
 
 
 def prove(request: PlanRequest) -> ProofAnswer:
@@ -137,7 +141,7 @@ class _Proof:
         if self.model is not None:
             estimates = self._estimates()
             plan = with_estimates(plan, estimates)
-            self.layers.findings += self._memory_findings(estimates)
+            self.layers.findings += [*self._memory_findings(estimates), *self._starving_findings(estimates)]
         return ProofAnswer(plan=plan.model_copy(update={"text": plan_text(plan)}), findings=self.findings)
 
     def trials(self) -> list[Finding]:
@@ -246,6 +250,19 @@ class _Proof:
         if self.request.slot_is_certain:
             return found
         return [finding.model_copy(update={"severity": Severity.WARNING}) for finding in found]
+
+    def _starving_findings(self, estimates: Estimates) -> list[Finding]:
+        """Whether the model would wait for its data."""
+        if self.spec["dataset"] is None:
+            return []
+        seconds = estimates.seconds_per_epoch
+        faster = _GPU_IS_FASTER if self.spec["resources"]["gpu"] else 1
+        return starving_findings(
+            self.spec["dataset"],
+            [tuple(tensor.shape[1:]) for tensor in self.model.inputs],
+            room_bytes=(self.request.slot_bytes, self.request.max_file_bytes),
+            epoch_seconds=None if seconds is None else seconds.low / faster,
+        )
 
     def _rows(self) -> int | None:
         dataset = self.spec["dataset"]

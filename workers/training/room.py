@@ -7,6 +7,9 @@ from pathlib import Path
 
 from workers.training.columns import OnDisk
 
+SHARE_OF_FEATURES = 4
+"""This part of a trainer's memory one matrix of features may take; a larger one is fed from a file."""
+
 
 @dataclass(frozen=True, slots=True)
 class Files:

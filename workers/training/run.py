@@ -43,14 +43,11 @@ from workers.training.guards import connect_guards
 from workers.training.monitors import checkpoint_monitor
 from workers.training.preprocessing import Preprocessor, graph_of
 from workers.training.reporting import Channel, CheckpointPlan, History, Reporter, Send, StopFlag
-from workers.training.room import Files, Room
+from workers.training.room import SHARE_OF_FEATURES, Files, Room
 from workers.training.state import State
 from workers.training.weights import begin_with, learnt_before
 
 log = logging.getLogger("workers.training")
-
-_SHARE_OF_FEATURES = 4
-"""This part of a trainer's memory the features may take; larger ones are fed from a file."""
 
 
 def run(request: TrainerRequest, send: Send, stop: StopFlag) -> None:
@@ -113,7 +110,7 @@ class _Training:
         return f"stopped_early: {stopped_by}" if stopped_by else "completed"
 
     def _files(self) -> Files:
-        share = self._request.memory_bytes // _SHARE_OF_FEATURES
+        share = self._request.memory_bytes // SHARE_OF_FEATURES
         return Files(self._request.tables, self._directory, share, self._request.max_file_bytes)
 
     def _results(

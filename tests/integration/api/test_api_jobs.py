@@ -296,4 +296,4 @@ def test_what_is_not_allowed_says_what_is(api, method, path, allowed):
 def test_only_heads_of_downloads_are_documented(api):
     paths = api.http.get("/openapi.json").json()["paths"]
     heads = [operations["head"]["operationId"] for operations in paths.values() if "head" in operations]
-    assert sorted(heads) == ["head_artifact", "head_checkpoint", "head_model"]
+    assert sorted(heads) == ["head_artifact", "head_checkpoint", "head_dataset", "head_model"]

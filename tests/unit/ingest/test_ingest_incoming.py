@@ -22,7 +22,7 @@ class Growing:
         self.told = threading.Semaphore(0)
         self.lines = []
         self.arrival = Arrival(path)
-        self.thread = threading.Thread(target=self.arrival.follow, args=(self._told(),))
+        self.thread = threading.Thread(target=self.arrival.follow, args=(self._told(),), daemon=True)
         self.thread.start()
 
     def _told(self):
