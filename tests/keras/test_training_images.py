@@ -118,7 +118,7 @@ def test_images_that_do_not_fit_into_memory_or_on_disk_train_alike(train, table,
     assert small.history == large.history
 
 
-def test_images_of_one_size_need_no_preprocessing(tmp_path, table):
+def test_images_of_one_size_need_no_preprocessing(train, tmp_path, table):
     same = pa.table({"image": [PICTURES[0][0]] * ROWS, "label": LABELS, "path": LABELS})
     with pa.OSFile(table[DATASET], "wb") as file, pa.ipc.new_file(file, same.schema) as writer:
         writer.write_table(same, max_chunksize=16)
@@ -128,6 +128,7 @@ def test_images_of_one_size_need_no_preprocessing(tmp_path, table):
     features = load(checked.spec, Files(table, tmp_path)).train.features
     assert isinstance(features, Column)
     assert np.array_equal(features[np.array([5])][0], PICTURES[0][1].astype(np.float32))
+    assert len(train(checked.spec, tables=table).history) == 10
 
 
 FLIPPED = [{"type": "RandomFlip", "mode": "horizontal"}, {"type": "RandomBrightness", "factor": 0.1}]

@@ -30,7 +30,7 @@ class Column(ABC):
 
     @property
     def is_piped(self) -> bool:
-        """Whether TensorFlow makes the rows, one by one; see `workers.training.row_pipelines`."""
+        """Whether TensorFlow makes the rows, where it is the backend; see `workers.training.row_pipelines`."""
         return False
 
     @abstractmethod

@@ -34,6 +34,11 @@ class EncodedImages(Column):
         self._mode = _MODES[shape[3] or 3]
         self._pool = ThreadPoolExecutor(os.cpu_count(), thread_name_prefix="images")
 
+    @property
+    def is_piped(self) -> bool:
+        """TensorFlow decodes them."""
+        return True
+
     def __getitem__(self, numbers: Numbers) -> Array:
         return np.stack(list(self._pool.map(self._decoded, numbers.tolist())))
 
