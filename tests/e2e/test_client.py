@@ -69,7 +69,7 @@ def test_a_spec_can_be_proven_without_a_job(stack: RunningStack):
 
 def test_every_finding_comes_back(stack: RunningStack):
     with pytest.raises(InvalidSpec) as caught:
-        stack.client.jobs.create({**SPEC, "loss": "msee", "training": {"epochs": 0}})
+        stack.client.jobs.create({**SPEC, "loss": "msee", "training": {"epochs": -1}})
     assert {finding.pointer for finding in caught.value.findings} == {"/loss", "/training/epochs"}
 
 

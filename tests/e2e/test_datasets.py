@@ -13,6 +13,7 @@ import sklearn.datasets
 import tensorflow as tf
 from PIL import Image
 
+from hornbeam.components.shipped import import_shipped
 from hornbeam.errors import DatasetInUse, InvalidDataset, InvalidSpec
 from schemas.jobs import JobStatus
 from tests.e2e.stacks import RunningStack
@@ -36,6 +37,7 @@ class Trained:
         self.last = self.job.summary.last.metrics
 
     def model(self):
+        import_shipped()  # as `import hornbeam.components.imputation` does for a user
         return keras.models.load_model(self.client.jobs.download_model(self.job.id, self.directory / "model.keras"))
 
 

@@ -19,6 +19,7 @@ from hornbeam.storage.sql import open_store
 from schemas.jobs import JobStatus
 from workers.parts import Parts
 from workers.reconciler import Reconciler
+from workers.table_cache import TableCache
 from workers.workdirs import WorkDirs
 from workers.zygote_launcher import ZygoteLauncher
 
@@ -46,13 +47,15 @@ def parts(tmp_path, redis_server):
     with Redis.from_url(redis_server.url) as client:
         client.flushall()
     settings = Settings(data_dir=tmp_path, redis_url=redis_server.url, lease_seconds=LEASE, max_attempts=2)
+    artifacts = open_artifacts(settings)
     parts = Parts(
         settings=settings,
         store=open_store(settings),
-        artifacts=open_artifacts(settings),
+        artifacts=artifacts,
         live=RedisLive(settings),
         launcher=ZygoteLauncher(entry="unused"),
         workdirs=WorkDirs(tmp_path / "work", "wrk_1"),
+        tables=TableCache(tmp_path / "cache", artifacts, max_bytes=settings.cache_bytes),
     )
     yield parts
     parts.workdirs.close()
