@@ -8,7 +8,7 @@ import logging
 import shutil
 import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import partial
@@ -137,11 +137,8 @@ class Datasets:
 
     async def bring_from(self, place: Place, arriving: Arriving, gone: Gone) -> DatasetRecord:
         """The dataset that lies at a place, fetched while somebody waits for it. See `bring` and `Sources`."""
-        async with (
-            self._ingests.place(),
-            self.workdir() as workdir,
-            self._sources.open(place, limit=self.limit) as pieces,
-        ):
+        async with self._ingests.place(), self.workdir() as workdir, AsyncExitStack() as held:
+            pieces = await unless(gone, held.enter_async_context(self._sources.open(place, limit=self.limit)))
 
             async def fill(ingest: Ingest) -> Received | None:
                 return await unless(gone, self._filled(workdir, ingest, pieces))
