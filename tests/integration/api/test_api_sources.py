@@ -17,7 +17,11 @@ import httpx
 import pytest
 import s3fs
 import uvicorn
+from typer.testing import CliRunner
 
+from hornbeam.cli.main import app
+from hornbeam.client import Hornbeam
+from hornbeam.errors import DigestMismatch, InvalidDataset, SourceNotAllowed, SourceRedirected
 from hornbeam.settings import Settings
 from hornbeam.testing.waiting import wait_until
 from schemas.stored_datasets import Dataset
@@ -183,6 +187,34 @@ class TestHosts:
         assert gone.wait(10), "the connection to the source was closed"
         fetching.source.gives(FLOWERS)
         assert fetching.post().status_code == 201
+
+
+class TestFromTheClient:
+    def test_it_brings_what_lies_elsewhere(self, fetching):
+        with Hornbeam(str(fetching.http.base_url)) as hornbeam:
+            dataset = hornbeam.datasets.create_from(
+                fetching.url(), name="f.csv", options={"header": False}, metadata={"a": "1"}, sha256=SHA256
+            )
+            assert (dataset.name, dataset.rows, dataset.metadata) == ("f.csv", 61, {"a": "1"})
+            with pytest.raises(DigestMismatch):
+                hornbeam.datasets.create_from(fetching.url(), sha256="0" * 64)
+            fetching.source.says(b"HTTP/1.1 301 X\r\nContent-Length: 0\r\n\r\n")
+            with pytest.raises(SourceRedirected, match="Name the URL"):
+                hornbeam.datasets.create_from(fetching.url())
+            with pytest.raises(SourceNotAllowed):
+                hornbeam.datasets.create_from("https://other.example.org/x.csv")
+            with pytest.raises(InvalidDataset) as caught:
+                hornbeam.datasets.create_from("ftp://data.example.org/x.csv")
+            assert [finding.pointer for finding in caught.value.findings] == ["/url"]
+
+    def test_so_does_the_command_line(self, fetching, monkeypatch):
+        monkeypatch.setenv("HORNBEAM_SERVER", str(fetching.http.base_url))
+        added = CliRunner().invoke(app, ["datasets", "add", fetching.url(), "--kind", "width=category"])
+        assert added.exit_code == 0, added.output
+        assert "csv, 60 rows" in added.stdout
+        refused = CliRunner().invoke(app, ["datasets", "add", "http://data.example.org/x.csv"])
+        assert refused.exit_code == 3
+        assert "https://" in refused.stderr
 
 
 def until_closed(said: bytes, gone: threading.Event) -> Callable[[ssl.SSLSocket], None]:
