@@ -4,7 +4,9 @@ HornbeamError
 ├── NotFound: JobNotFound, CheckpointNotFound, ArtifactNotFound, ModelNotReady, ComponentNotFound, DatasetNotFound,
 │             UploadNotFound
 ├── Conflict: TransitionRefused, JobNotOver, JobNotSucceeded, KeyInFlight, DatasetInUse, UploadBusy
-├── Invalid: InvalidSpec, InvalidCursor, KeyReused, InvalidDataset, DigestMismatch, DatasetTooLarge, UploadIncomplete
+├── Invalid: InvalidSpec, InvalidCursor, KeyReused, InvalidDataset, DigestMismatch, DatasetTooLarge, UploadIncomplete,
+│            SourceNotAllowed, SourcePrivate, SourceRedirected
+├── SourceFailed: SourceUnreachable, SourceStatus, SourceUnusable
 ├── Unavailable: StoreUnavailable, QueueUnavailable, ArtifactStoreUnavailable, StorageFull, IngestBusy
 ├── LeaseLost
 ├── InstallationError: SettingsInvalid, DirectoryInUse, PortInUse, ServerMissing, ComponentRefused
@@ -183,6 +185,48 @@ class UploadIncomplete(Invalid):
     """Parts of the upload are missing."""
 
     code = "upload.incomplete"
+
+
+class SourceNotAllowed(Invalid):
+    """The operator of this service does not list this source."""
+
+    code = "source.not_allowed"
+
+
+class SourcePrivate(Invalid):
+    """The source's name leads to an address that is not public."""
+
+    code = "source.private_address"
+
+
+class SourceRedirected(Invalid):
+    """The source answers with a redirect, which is not followed: name the address that it leads to."""
+
+    code = "source.redirect"
+
+
+class SourceFailed(HornbeamError):
+    """A file cannot be had from where it lies."""
+
+    code = "source.failed"
+
+
+class SourceUnreachable(SourceFailed):
+    """The source cannot be reached, or the connection to it broke off."""
+
+    code = "source.unreachable"
+
+
+class SourceStatus(SourceFailed):
+    """The source does not give the file: it is not there, or not for everybody."""
+
+    code = "source.status"
+
+
+class SourceUnusable(SourceFailed):
+    """The source's answer is encoded, or does not say where it ends."""
+
+    code = "source.unusable"
 
 
 class Unavailable(HornbeamError):

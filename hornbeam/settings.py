@@ -17,6 +17,12 @@ ANY_HOST = "*"
 _DATABASE = re.compile(r"(sqlite|postgres(ql)?)(\+\w+)?://.*", re.DOTALL)
 _RELATIVE_DATABASE = re.compile(r"(sqlite(?:\+\w+)?:///)(?![/?:]|file:|$)(.+)", re.DOTALL)
 _HOST = re.compile(r"[a-z0-9._-]+|\[[0-9a-f:.]+\]")
+_LABEL = r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?"
+HOST_NAME = re.compile(rf"(?=[^:]{{1,253}}$)(?:{_LABEL}\.)*(?![0-9]+$|0x[0-9a-f]*$){_LABEL}", re.ASCII)
+"""A host by its name in lower case, without a dot in the end. No notation of an address is one."""
+_SOURCE_HOST = re.compile(r"(?P<any>\*\.(?=.*\.))?(?P<name>[^:]+)(?::(?P<port>[1-9][0-9]{0,4}))?")
+BUCKET_NAME = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]", re.ASCII)
+"""What S3 allows."""
 
 
 class Settings(BaseSettings):
@@ -100,6 +106,20 @@ class Settings(BaseSettings):
     upload_seconds: float = Field(
         default=86_400.0, gt=0, description="An upload in parts is removed when no part has come for so long."
     )
+    source_hosts: Annotated[tuple[str, ...], NoDecode] = Field(
+        default=(),
+        description="Hosts that datasets may be fetched from over https, with a comma between them: "
+        "`data.example.org`, `*.example.org` for all names below it, `data.example.org:8443` for another port. "
+        "None: it is off.",
+    )
+    source_buckets: Annotated[tuple[str, ...], NoDecode] = Field(
+        default=(),
+        description="Buckets that datasets may be fetched from by `s3://`, with the service's own credentials and "
+        "`HORNBEAM_S3_ENDPOINT_URL`: `bucket` or `bucket/folder`, with a comma between them. None: it is off.",
+    )
+    source_seconds: float = Field(
+        default=3600.0, gt=0, description="What fetching a dataset from another host, or a bucket, may take."
+    )
     proof_seconds: float = Field(default=5.0, gt=0, description="How long a request waits for the planner.")
 
     @field_validator("redis_url")
@@ -141,7 +161,7 @@ class Settings(BaseSettings):
         # The processes of one installation need not run where it was set up.
         return tuple(file.absolute() for file in files)
 
-    @field_validator("allowed_hosts", mode="before")
+    @field_validator("allowed_hosts", "source_hosts", "source_buckets", mode="before")
     @classmethod
     def _split_hosts(cls, value: object) -> object:
         return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
@@ -153,6 +173,25 @@ class Settings(BaseSettings):
         if not named or not all(host == ANY_HOST or _HOST.fullmatch(host) for host in named):
             raise ValueError("each is a name or an address, without a port; * is any")
         return named
+
+    @field_validator("source_hosts")
+    @classmethod
+    def _are_names(cls, hosts: tuple[str, ...]) -> tuple[str, ...]:
+        named = tuple(map(str.lower, hosts))
+        for host in named:
+            found = _SOURCE_HOST.fullmatch(host)
+            if found is None or not HOST_NAME.fullmatch(found["name"]) or int(found["port"] or 1) > 65535:
+                raise ValueError("each is data.example.org or *.example.org, with :port where it is not 443")
+        return named
+
+    @field_validator("source_buckets")
+    @classmethod
+    def _are_buckets(cls, places: tuple[str, ...]) -> tuple[str, ...]:
+        for place in places:
+            bucket, *folders = place.removesuffix("/").split("/")
+            if not BUCKET_NAME.fullmatch(bucket) or not all(folders) or {".", ".."} & {*folders}:
+                raise ValueError("each is bucket or bucket/folder, without s3:// before it")
+        return tuple(place.removesuffix("/") for place in places)
 
     @model_validator(mode="after")
     def _default_to_the_data_directory(self) -> Self:

@@ -190,6 +190,23 @@ class DatasetChange(Request):
     metadata: Metadata | None = None
 
 
+Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+
+
+class SourceRequest(Request):
+    """A file that lies elsewhere, for the service to fetch."""
+
+    url: Annotated[str, StringConstraints(min_length=1, max_length=4096)] = Field(
+        description="`https://host/path` or `s3://bucket/key`: a host or bucket that the service's operator lists."
+    )
+    name: DatasetName | None = Field(
+        default=None, description="Its ending tells the format; the last part of the URL's path where it is left out."
+    )
+    options: ReadingOptions = Field(default=ReadingOptions(), description="How it is to be read.")
+    metadata: Metadata = Field(default_factory=dict)
+    sha256: Sha256 | None = Field(default=None, description="Checked when all of it has come.")
+
+
 class UploadRequest(Request):
     """A file that will come in parts."""
 
@@ -197,9 +214,7 @@ class UploadRequest(Request):
     options: ReadingOptions = Field(default=ReadingOptions(), description="How it is to be read.")
     metadata: Metadata = Field(default_factory=dict)
     size_bytes: Annotated[int, Field(ge=1)] | None = Field(default=None, description="Checked when it is complete.")
-    sha256: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")] | None = Field(
-        default=None, description="Checked when it is complete."
-    )
+    sha256: Sha256 | None = Field(default=None, description="Checked when it is complete.")
 
 
 class UploadPart(Response):

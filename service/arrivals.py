@@ -1,4 +1,4 @@
-"""What a request says about the file that it brings: in the query, in headers, and in the fields of a form.
+"""What a request says about the file that it brings, or names: in the query, in headers, in a form's fields, in JSON.
 
 Leaves receiving the file to `datasets`.
 """
@@ -7,18 +7,20 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from fastapi import Request as HttpRequest
 from pydantic import TypeAdapter, ValidationError
 
 from hornbeam.errors import InvalidDataset
 from hornbeam.settings import Settings
 from schemas.problems import Finding
-from schemas.stored_datasets import DatasetFormat, DatasetName, ReadingOptions
+from schemas.stored_datasets import DatasetFormat, DatasetName, ReadingOptions, SourceRequest
 from schemas.strict import Request
 from schemas.training import Metadata
-from service.bodies import parse_model
+from service.bodies import parse_model, read_model
 from service.datasets import Arriving
 from service.digests import announced
 from service.multipart import Form
+from service.sources.places import Place
 
 _NAME: TypeAdapter[str] = TypeAdapter(DatasetName)
 
@@ -80,6 +82,31 @@ def arriving_of_form(given: FromQuery, settings: Settings) -> Callable[[Form], A
         )
 
     return describe
+
+
+def names_a_source(given: FromQuery, headers: Mapping[str, str]) -> bool:
+    """Whether a body tells where the file lies, as JSON: one that is the file itself has its name in the query."""
+    return given.name is None and _media_type(headers.get("content-type")) == "application/json"
+
+
+async def source_of(request: HttpRequest, settings: Settings) -> SourceRequest:
+    """What a body says about a file that lies elsewhere. Raises InvalidDataset, and HTTP's 413."""
+    try:
+        return await read_model(request, SourceRequest, settings)
+    except InvalidDataset as error:
+        hint = "Without `?name=`, JSON tells where a file lies, and is not the file itself."
+        raise InvalidDataset(error.findings, f"{error.message} {hint}") from None
+
+
+def arriving_of_source(given: FromQuery, source: SourceRequest, place: Place, settings: Settings) -> Arriving:
+    """What is known of a file that lies elsewhere: the query stands before the body."""
+    own_options = source.options.model_dump_json(exclude_unset=True)
+    return Arriving(
+        name=_name(source.name or place.file_name or None),
+        options=given.reading_options(settings, own_options),
+        metadata=_metadata({**source.metadata, **given.metadata}),
+        sha256=source.sha256,
+    )
 
 
 def _options(text: str, settings: Settings) -> ReadingOptions:

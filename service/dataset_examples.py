@@ -70,6 +70,8 @@ STATISTICS: dict[str, Any] = {"rows": 4, "columns": COLUMNS}
 
 CHANGE: dict[str, Any] = {"options": {"kinds": {"kind": "text"}}, "metadata": {"team": "vision"}}
 
+SOURCE: dict[str, Any] = {"url": f"https://data.example.org/{FILE_NAME}", "metadata": {"team": "vision"}}
+
 UPLOAD_REQUEST: dict[str, Any] = {"name": FILE_NAME, "size_bytes": len(FILE), "metadata": {"team": "vision"}}
 
 PART: dict[str, Any] = {"number": 1, "size_bytes": len(FILE), "sha256": _SHA256}

@@ -8,12 +8,13 @@ import logging
 import shutil
 import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import partial
 from http import HTTPStatus
 from pathlib import Path
+from typing import TypeVar
 
 from fastapi import Request
 from starlette.exceptions import HTTPException
@@ -30,6 +31,7 @@ from service.ingesting import Ingest, Ingests
 from service.multipart import Form, read_form
 from service.parts import Parts
 from service.receiving import Intake, Received, disk_trouble, pieces_of
+from service.sources.places import Place
 from service.threads import Threads
 
 _FILE = "file"
@@ -37,6 +39,8 @@ _TRIES = 10
 """Somebody may delete the last dataset with the same bytes just when they are to be named again."""
 
 _log = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 Gone = Callable[[], Awaitable[None]]
 """Returns when nobody waits for the answer any more."""
@@ -74,6 +78,7 @@ class Datasets:
     def __init__(self, parts: Parts, threads: Threads, files: Threads, ingests: Ingests) -> None:
         self._store = parts.store
         self._artifacts = parts.artifacts
+        self._sources = parts.sources
         self._threads = threads
         self._files = files
         self._ingests = ingests
@@ -96,12 +101,7 @@ class Datasets:
         async with self._ingests.place(), self.workdir() as workdir:
 
             async def fill(ingest: Ingest) -> Received | None:
-                async with self._intake(workdir, ingest) as intake:
-                    async for piece in pieces_of(request):
-                        await intake.write(piece)
-                        if ingest.has_ended:
-                            return None  # it refuses the file, and the rest of it would make no difference
-                    return await intake.finish()
+                return await self._filled(workdir, ingest, pieces_of(request))
 
             return await self._read_and_record(workdir, arriving, fill, once=once, gone=partial(until_gone, request))
 
@@ -133,6 +133,17 @@ class Datasets:
                     return await intake.take(pieces())
 
             record, _ = await self._read_and_record(workdir, arriving, fill, completes=completes)
+            return record
+
+    async def bring_from(self, place: Place, arriving: Arriving, gone: Gone) -> DatasetRecord:
+        """The dataset that lies at a place, fetched while somebody waits for it. See `bring` and `Sources`."""
+        async with self._ingests.place(), self.workdir() as workdir, AsyncExitStack() as held:
+            pieces = await unless(gone, held.enter_async_context(self._sources.open(place, limit=self.limit)))
+
+            async def fill(ingest: Ingest) -> Received | None:
+                return await unless(gone, self._filled(workdir, ingest, pieces))
+
+            record, _ = await self._read_and_record(workdir, arriving, fill, gone=gone)
             return record
 
     async def change(self, dataset_id: str, change: DatasetChange, gone: Gone) -> DatasetRecord:
@@ -187,6 +198,14 @@ class Datasets:
             yield path
         finally:
             await asyncio.shield(self._files.run(shutil.rmtree, path, ignore_errors=True))
+
+    async def _filled(self, workdir: Path, ingest: Ingest, pieces: AsyncIterator[bytes]) -> Received | None:
+        async with self._intake(workdir, ingest) as intake:
+            async for piece in pieces:
+                await intake.write(piece)
+                if ingest.has_ended:
+                    return None  # it refuses the file, and the rest of it would make no difference
+            return await intake.finish()
 
     def _intake(self, workdir: Path, ingest: Ingest | None = None) -> Intake:
         on_growth = ingest.grown if ingest else None
@@ -277,7 +296,7 @@ async def until_gone(request: Request) -> None:
         pass
 
 
-async def unless(gone: Gone, work: Awaitable[IngestAnswer]) -> IngestAnswer:
+async def unless(gone: Gone, work: Awaitable[T]) -> T:
     """What `work` gives; it is given up, with HTTP's 400, when nobody waits for it any more."""
     working, leaving = asyncio.ensure_future(work), asyncio.ensure_future(gone())
     try:

@@ -14,10 +14,10 @@ from pydantic.json_schema import models_json_schema
 import hornbeam
 from schemas.evaluations import EvaluationRequest
 from schemas.problems import Problem
-from schemas.stored_datasets import DatasetChange, UploadRequest
+from schemas.stored_datasets import DatasetChange, SourceRequest, UploadRequest
 from schemas.training import JobSpec
 
-READ: tuple[type[BaseModel], ...] = (JobSpec, EvaluationRequest, UploadRequest, DatasetChange)
+READ: tuple[type[BaseModel], ...] = (JobSpec, EvaluationRequest, UploadRequest, DatasetChange, SourceRequest)
 """Bodies that operations read by themselves."""
 
 JSON = "application/json"
@@ -87,12 +87,11 @@ def deep_object(name: str, description: str) -> dict[str, Any]:
 
 def json_body(model: str, example: Any) -> dict[str, Any]:
     """A body that the operation reads by itself, by the name of its model."""
-    schema = {"$ref": f"#/components/schemas/{model}"}
-    return {"requestBody": {"required": True, "content": {JSON: {"schema": schema, "example": example}}}}
+    return {"requestBody": {"required": True, "content": _json_content(model, example)}}
 
 
-def file_body(example: str, *, form: bool = False) -> dict[str, Any]:
-    """A body that is a file, or a form with one."""
+def file_body(example: str, *, form: bool = False, named: tuple[str, Any] | None = None) -> dict[str, Any]:
+    """A body that is a file, or a form with one, or JSON that names one: its model and an example."""
     binary = {"type": "string", "format": "binary"}
     content: dict[str, Any] = {media_type: {"schema": binary, "example": example} for media_type in ("text/csv", BYTES)}
     if form:
@@ -101,7 +100,13 @@ def file_body(example: str, *, form: bool = False) -> dict[str, Any]:
         content["multipart/form-data"] = {
             "schema": {"type": "object", "properties": fields, "required": ["file"], "additionalProperties": False}
         }
+    if named:
+        content |= _json_content(*named)
     return {"requestBody": {"required": True, "content": content}}
+
+
+def _json_content(model: str, example: Any) -> dict[str, Any]:
+    return {JSON: {"schema": {"$ref": f"#/components/schemas/{model}"}, "example": example}}
 
 
 def merged(*parts: Mapping[str, Any]) -> dict[str, Any]:

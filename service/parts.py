@@ -14,6 +14,7 @@ from hornbeam.storage.artifacts import ArtifactStore
 from hornbeam.storage.base import Store
 from hornbeam.storage.files import open_artifacts
 from hornbeam.storage.sql import open_store
+from service.sources.fetching import Sources, open_sources
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +30,7 @@ class Parts:
     planner: Planner
     live: Live
     watch: Watch
+    sources: Sources
 
 
 @asynccontextmanager
@@ -40,6 +42,7 @@ async def open_parts(settings: Settings) -> AsyncIterator[Parts]:
     async with AsyncExitStack() as opened:
         store = opened.enter_context(closing(await asyncio.to_thread(open_store, settings)))
         artifacts = await asyncio.to_thread(open_artifacts, settings)
+        sources = await asyncio.to_thread(open_sources, settings)
         celery = make_celery(settings)
         planner = CeleryPlanner(celery, settings)
         opened.push_async_callback(planner.aclose)
@@ -54,4 +57,5 @@ async def open_parts(settings: Settings) -> AsyncIterator[Parts]:
             planner=planner,
             live=opened.enter_context(closing(RedisLive(settings))),
             watch=watch,
+            sources=sources,
         )

@@ -7,6 +7,7 @@ import asyncio
 import contextlib
 import errno
 import hashlib
+import math
 import time
 from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import dataclass
@@ -46,16 +47,9 @@ async def pieces_of(request: Request) -> AsyncIterator[bytes]:
     if request.headers.get("content-encoding", "identity").strip().lower() != "identity":
         detail = "A Content-Encoding is not undone here: send a compressed file as what it is."
         raise HTTPException(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, detail)
-    stream = request.stream()
-    deadline = time.monotonic() + SILENT_SECONDS
     try:
-        while True:
-            async with asyncio.timeout(min(SILENT_SECONDS, deadline - time.monotonic())):
-                piece = await anext(stream, None)
-            if piece is None:
-                return
+        async for piece in paced(request.stream()):
             yield piece
-            deadline += len(piece) / SLOWEST
     except ClientDisconnect:
         raise HTTPException(HTTPStatus.BAD_REQUEST, "The body ended before its end.") from None
     except TimeoutError:
@@ -63,6 +57,23 @@ async def pieces_of(request: Request) -> AsyncIterator[bytes]:
             HTTPStatus.REQUEST_TIMEOUT,
             f"Nothing more of the body came within {SILENT_SECONDS:g} seconds, or less than {SLOWEST} bytes a second.",
         ) from None
+
+
+async def paced(stream: AsyncIterator[bytes], until: float = math.inf) -> AsyncIterator[bytes]:
+    """The same pieces. Raises TimeoutError when none comes for SILENT_SECONDS, or too little, or when it is `until`.
+
+    Args:
+        stream: Where they come from.
+        until: By the monotonic clock.
+    """
+    deadline = time.monotonic() + SILENT_SECONDS
+    while True:
+        async with asyncio.timeout(min(SILENT_SECONDS, min(deadline, until) - time.monotonic())):
+            piece = await anext(stream, None)
+        if piece is None:
+            return
+        yield piece
+        deadline += len(piece) / SLOWEST
 
 
 def check_length(request: Request, limit: int) -> None:

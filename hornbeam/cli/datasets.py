@@ -1,5 +1,6 @@
 """`datasets add`, `list`, `show`, `rows`, `download`, `delete`: the data that jobs train on."""
 
+import re
 from itertools import islice
 from pathlib import Path
 from typing import Annotated, Any
@@ -12,6 +13,9 @@ from hornbeam.cli.findings import print_findings
 from hornbeam.cli.session import AsJson, Server, Session, session
 from schemas.stored_datasets import Dataset, ReadingOptions
 
+_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
+"""Of any scheme: which there are, the service knows."""
+
 DatasetId = Annotated[str, typer.Argument(metavar="DATASET", help="The dataset's id.", show_default=False)]
 
 datasets = typer.Typer(help="Bring data, see what it holds.", no_args_is_help=True)
@@ -19,7 +23,13 @@ datasets = typer.Typer(help="Bring data, see what it holds.", no_args_is_help=Tr
 
 @datasets.command()
 def add(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="CSV, JSON Lines, Parquet, NPY, a ZIP of images, ...")],
+    file: Annotated[
+        str,
+        typer.Argument(
+            metavar="FILE|URL",
+            help="CSV, JSON Lines, Parquet, NPY, a ZIP of images, ...; or https:// or s3://, for the service to fetch.",
+        ),
+    ],
     name: Annotated[str | None, typer.Option(help="What it is called; its ending tells the format.")] = None,
     option: Annotated[
         list[str] | None,
@@ -34,11 +44,12 @@ def add(
     server: Server = None,
     as_json: AsJson = False,
 ) -> None:
-    """Bring a file as a dataset, and show its columns."""
+    """Bring a file as a dataset, or have the service fetch it, and show its columns."""
     options = _options(option or [], kind or [])
     pairs = dict(_pair(text, "--metadata") for text in metadata or [])
     with session(server, as_json=as_json) as current:
-        _print(current, current.client.datasets.create(file, name=name, options=options, metadata=pairs))
+        bring = current.client.datasets.create_from if _URL.match(file) else current.client.datasets.create
+        _print(current, bring(file, name=name, options=options, metadata=pairs))
 
 
 @datasets.command("list")

@@ -12,7 +12,7 @@ from urllib.parse import quote
 from hornbeam.client._downloads import download
 from hornbeam.client._pages import Listing, every_row
 from hornbeam.client._transport import Call, QueryValue, Transport
-from hornbeam.client._uploads import Outgoing, send_file
+from hornbeam.client._uploads import Outgoing, send_file, when_there_is_room
 from schemas.stored_datasets import (
     BuiltinPage,
     BuiltinTable,
@@ -21,6 +21,7 @@ from schemas.stored_datasets import (
     DatasetPage,
     ReadingOptions,
     RowPage,
+    SourceRequest,
     Statistics,
 )
 
@@ -28,6 +29,8 @@ Options = Mapping[str, Any] | ReadingOptions
 
 READ_SECONDS = 3600
 """What the service may take to read a file anew."""
+FETCH_SECONDS = 7200
+"""What it may take to fetch a file, and to read it."""
 
 
 class Datasets:
@@ -68,6 +71,38 @@ class Datasets:
         own_name = getattr(file, "name", None)
         known = name or (Path(own_name).name if isinstance(own_name, str) else "data")
         return send_file(self._transport, Outgoing(file, known, reading, told), upload)
+
+    def create_from(
+        self,
+        url: str,
+        *,
+        name: str | None = None,
+        options: Options | None = None,
+        metadata: Mapping[str, str] | None = None,
+        sha256: str | None = None,
+    ) -> Dataset:
+        """Have the service fetch a file from where it lies, and read it.
+
+        Args:
+            url: `https://host/path` or `s3://bucket/key`, on a host or in a bucket that the service's operator lists.
+            name: What it is called: its ending tells the format. The last part of the URL's path where it is left out.
+            options: How it is to be read, as far as it does not say so itself.
+            metadata: Pairs that the dataset carries.
+            sha256: Of the file, in hexadecimal: what differs is refused.
+
+        Raises:
+            SourceNotAllowed: The operator does not list the host or the bucket.
+            SourcePrivate, SourceRedirected, SourceFailed: The file cannot be had from there.
+            InvalidDataset: With every finding about the file, or about the URL.
+            DigestMismatch: It is another file than was announced.
+            DatasetTooLarge: It is larger than the service takes.
+        """
+        told = SourceRequest(
+            url=url, name=name, options=_options(options), metadata=dict(metadata or {}), sha256=sha256
+        )
+        body = told.model_dump_json(exclude_defaults=True).encode()
+        call = Call("POST", "/v1/datasets", content=body, repeatable=False, read_seconds=FETCH_SECONDS)
+        return when_there_is_room(self._transport, call)
 
     def get(self, dataset_id: str) -> Dataset:
         """The dataset, with its columns."""

@@ -63,6 +63,11 @@ def _send_whole(transport: Transport, outgoing: Outgoing, size: int) -> Dataset:
     }
     headers = {"Content-Type": _BYTES, "Content-Length": str(size), "Content-Digest": _told(digest.digest())}
     call = Call("POST", "/v1/datasets", query, headers, body=body, repeatable=False, read_seconds=READ_SECONDS)
+    return when_there_is_room(transport, call)
+
+
+def when_there_is_room(transport: Transport, call: Call) -> Dataset:
+    """The dataset that a request brings, made again where the service asks for it. Raises the service's errors."""
     failures = 0
     while True:
         try:

@@ -14,6 +14,7 @@ import shutil
 import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -35,7 +36,7 @@ CHUNK = 2**20
 _SEGMENT = r"[A-Za-z0-9_][A-Za-z0-9._-]{0,199}"
 _KEY = re.compile(rf"{_SEGMENT}(/{_SEGMENT}){{0,15}}", re.ASCII)
 
-_READ_BLOCK = 4 * 2**20
+READ_BLOCK = 4 * 2**20
 _WRITE_BLOCK = 16 * 2**20
 """What comes from an object store, or goes to it, in one request."""
 
@@ -122,7 +123,7 @@ class FileArtifacts(ArtifactStore):
     def _chunks(self, place: str, start: int, end: int) -> Iterator[bytes]:
         with (
             self._trouble(missing=ArtifactNotFound),
-            self._files.open(place, "rb", block_size=_READ_BLOCK, cache_type="readahead") as file,
+            self._files.open(place, "rb", block_size=READ_BLOCK, cache_type="readahead") as file,
         ):
             file.seek(start)
             left = end - start
@@ -274,6 +275,22 @@ def _sweep(directory: Path) -> None:
 
 
 def _open_bucket(root: str, endpoint: str | None, staging: Path) -> FileArtifacts:
+    bucket = open_s3(endpoint)
+    return FileArtifacts(bucket.filesystem, root, staging, troubles=bucket.troubles)
+
+
+@dataclass(frozen=True, slots=True)
+class S3:
+    """An S3-compatible store, with the credentials of this process."""
+
+    filesystem: Any
+    """Of fsspec, without a cache of listings."""
+    troubles: tuple[type[Exception], ...]
+    """What it raises when it does not work."""
+
+
+def open_s3(endpoint: str | None) -> S3:
+    """The store at an address, or AWS. Connects to nothing yet. Raises SettingsInvalid where the extra is missing."""
     try:
         # Only now: they are an extra, and take most of a second to import.
         from botocore.exceptions import BotoCoreError  # noqa: PLC0415
@@ -288,4 +305,4 @@ def _open_bucket(root: str, endpoint: str | None, staging: Path) -> FileArtifact
         )
     except ImportError:
         raise SettingsInvalid("s3:// needs the extra: pip install 'hornbeam[s3]'") from None
-    return FileArtifacts(filesystem, root, staging, troubles=(OSError, BotoCoreError))
+    return S3(filesystem, (OSError, BotoCoreError))

@@ -16,6 +16,12 @@ from hornbeam.errors import (
     IngestBusy,
     InvalidCursor,
     InvalidDataset,
+    SourceNotAllowed,
+    SourcePrivate,
+    SourceRedirected,
+    SourceStatus,
+    SourceUnreachable,
+    SourceUnusable,
     StorageFull,
     StoreUnavailable,
 )
@@ -29,10 +35,17 @@ from schemas.stored_datasets import (
     RowPage,
     Statistics,
 )
-from service.arrivals import FromQuery, arriving_of, arriving_of_form
+from service.arrivals import (
+    FromQuery,
+    arriving_of,
+    arriving_of_form,
+    arriving_of_source,
+    names_a_source,
+    source_of,
+)
 from service.bodies import read_model
 from service.conditions import matches
-from service.dataset_examples import BUILTIN, CHANGE, DATASET, FILE, FILE_NAME, ROWS, STATISTICS
+from service.dataset_examples import BUILTIN, CHANGE, DATASET, FILE, FILE_NAME, ROWS, SOURCE, STATISTICS
 from service.dataset_wire import builtin_page, dataset_path, to_dataset
 from service.datasets import until_gone
 from service.dependencies import Here, Service
@@ -60,7 +73,11 @@ Delimiter = Annotated[
     str | None, Query(min_length=1, max_length=1, description="Stands for `options.delimiter`.", examples=[","])
 ]
 
-_BROUGHT = problems(400, 408, 413, 415, 422, InvalidDataset, DigestMismatch, DatasetTooLarge, StorageFull, IngestBusy)
+_REFUSED = (400, 408, 413, 415, 422, InvalidDataset, DigestMismatch, DatasetTooLarge, StorageFull, IngestBusy)
+_BROUGHT = problems(*_REFUSED)
+_BROUGHT_OR_FETCHED = problems(
+    *_REFUSED, SourceNotAllowed, SourcePrivate, SourceRedirected, SourceUnreachable, SourceStatus, SourceUnusable
+)
 _STORES = problems(StoreUnavailable, ArtifactStoreUnavailable)
 _FILE_PROBLEMS = problems(416, DatasetNotFound, ArtifactNotFound, StoreUnavailable, ArtifactStoreUnavailable)
 _ABOUT_THE_FILE = merged(
@@ -73,8 +90,12 @@ _ABOUT_THE_FILE = merged(
     "",
     status_code=HTTPStatus.CREATED,
     response_model=Dataset,
-    responses={**answer("The dataset, read and checked.", 201, DATASET, headers("Location")), **_BROUGHT, **_STORES},
-    openapi_extra=merged(file_body(FILE, form=True), _ABOUT_THE_FILE),
+    responses={
+        **answer("The dataset, read and checked.", 201, DATASET, headers("Location")),
+        **_BROUGHT_OR_FETCHED,
+        **_STORES,
+    },
+    openapi_extra=merged(file_body(FILE, form=True, named=("SourceRequest", SOURCE)), _ABOUT_THE_FILE),
     summary="Bring a dataset",
 )
 async def create_dataset(
@@ -88,13 +109,18 @@ async def create_dataset(
 ) -> Response:
     """Send a file: as it is, or in a form (`file`, and `name`, `options`, `metadata` as JSON beside it).
 
+    Or say where it lies, for the service to fetch it from a host or a bucket that its operator lists: JSON with a
+    `url`, and no `name` in the query. With one, JSON is the file itself.
+
     It is read while it comes. The answer has its columns with their kinds, ranges and classes, or says what is wrong
     with it. For files that take long to send there is `POST /v1/uploads`.
     """
     check_length(request, here.parts.settings.max_dataset_bytes)
     given = FromQuery(name, options, format, header, delimiter, metadata_of(request))
     boundary = boundary_of(request.headers.get("content-type", ""))
-    if boundary is None:
+    if names_a_source(given, request.headers):
+        record = await _fetch(request, here, given)
+    elif boundary is None:
         arriving = arriving_of(given, request.headers, here.parts.settings)
         record, _ = await here.datasets.bring(request, arriving)
     else:
@@ -273,6 +299,14 @@ async def download_dataset(request: Request, here: Here, dataset_id: DatasetId) 
     record = await here.threads.run(here.parts.store.get_dataset, dataset_id)
     file = File(record.file_key, record.name, "application/octet-stream", record.size_bytes, record.sha256)
     return await send(file, request, here.parts.artifacts, here.threads)
+
+
+async def _fetch(request: Request, here: Service, given: FromQuery) -> DatasetRecord:
+    """The dataset that lies where a body says."""
+    source = await source_of(request, here.parts.settings)
+    place = here.parts.sources.place(source.url)
+    arriving = arriving_of_source(given, source, place, here.parts.settings)
+    return await here.datasets.bring_from(place, arriving, lambda: until_gone(request))
 
 
 def _page(here: Service, query: DatasetQuery) -> str:

@@ -45,7 +45,7 @@ def _kind(name: str, schema: dict[str, object]) -> str:
         return "path"
     if name == "component_files":
         return "paths"
-    if name == "allowed_hosts":
+    if name in ("allowed_hosts", "source_hosts", "source_buckets"):
         return "names"
     return kind(schema).removesuffix(" or null")
 
