@@ -3,7 +3,7 @@
 import subprocess
 import sys
 
-MEASUREMENTS = ("bench.job_list", "bench.api", "bench.train", "bench.proof", "bench.memory")
+MEASUREMENTS = ("bench.job_list", "bench.api", "bench.train", "bench.proof", "bench.memory", "bench.ingest")
 
 
 def main() -> int:
