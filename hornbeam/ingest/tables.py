@@ -7,6 +7,7 @@ to `kinds`.
 import errno
 import hashlib
 import itertools
+import os
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -25,6 +26,8 @@ from schemas.stored_datasets import ColumnKind
 BATCH_ROWS = 65_536
 BATCH_BYTES = 32 * 2**20
 """A batch of the table is written when it has so many rows, or bytes."""
+_SYNC_BYTES = 64 * 2**20
+"""So many bytes may be written and not on disk: the artifact store waits for them before the dataset is on record."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,6 +191,7 @@ class _HashingFile:
         self._file = file
         self._limit = limit
         self._hash = hashlib.sha256()
+        self._synced = 0
         self.size = 0
         self.closed = False
 
@@ -200,6 +204,9 @@ class _HashingFile:
         self._hash.update(data)
         while data.nbytes:
             data = data[self._written(data) :]
+        if self.size - self._synced >= _SYNC_BYTES:
+            os.fdatasync(self._file.fileno())
+            self._synced = self.size
         return 0
 
     def tell(self) -> int:
