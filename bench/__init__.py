@@ -2,6 +2,7 @@
 
     python -m bench             all of them
     python -m bench.api         polls, submissions, start-up and memory, beside a bare FastAPI application
+    python -m bench.ingest      a CSV file over HTTP, until it is a dataset, beside `pyarrow.csv` alone
     python -m bench.job_list    a page of 100,000 jobs, beside a page of 1,000
     python -m bench.memory      what plans predict of a training's memory, beside what it takes
     python -m bench.proof       how long a plan takes

@@ -3,7 +3,15 @@
 import subprocess
 import sys
 
-MEASUREMENTS = ("bench.job_list", "bench.api", "bench.train", "bench.proof", "bench.memory", "bench.feeding")
+MEASUREMENTS = (
+    "bench.job_list",
+    "bench.api",
+    "bench.train",
+    "bench.proof",
+    "bench.memory",
+    "bench.ingest",
+    "bench.feeding",
+)
 
 
 def main() -> int:

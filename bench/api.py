@@ -10,21 +10,18 @@ or in the network as well.
 """
 
 import json
-import os
-import signal
-import socket
 import statistics
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from bench.http_load import Requests, answers_per_second, get, post
+from bench.http_load import Requests, get, post
+from bench.servers import Site, serve
 from hornbeam.components.catalog import load_catalogue
 from hornbeam.jobs.identifiers import new_job_id
 from hornbeam.jobs.record import NewJob, Outcome, Spec
@@ -50,42 +47,6 @@ START_AT_MOST = 2.5
 MEGABYTES_AT_MOST = 130
 HEAVY = ("keras", "tensorflow", "jax", "numpy", "pyarrow", "PIL", "sklearn", "matplotlib")
 SPEC = SPECS["digits-lstm"]["value"]
-
-
-@dataclass(frozen=True)
-class Site:
-    """Where everything is, and how it is set up."""
-
-    folder: Path
-    settings: Settings
-
-    @property
-    def environment(self) -> dict[str, str]:
-        """What both servers are started with."""
-        return {
-            **os.environ,
-            "HORNBEAM_DATA_DIR": str(self.settings.data_dir),
-            "HORNBEAM_REDIS_URL": self.settings.redis_url.get_secret_value(),
-            "BARE_JOB": str(self.folder / "job.json"),
-        }
-
-
-@dataclass(frozen=True)
-class Server:
-    """A uvicorn process that listens on a Unix socket."""
-
-    socket: str
-    process: subprocess.Popen[bytes]
-    start_seconds: float
-
-    def answers(self, requests: Requests, status: int) -> float:
-        """Answers a second."""
-        return answers_per_second(self.socket, requests, status, SECONDS)
-
-    def megabytes(self) -> float:
-        """Resident memory."""
-        lines = Path(f"/proc/{self.process.pid}/status").read_text().splitlines()
-        return int(next(line for line in lines if line.startswith("VmRSS")).split()[1]) / 1024
 
 
 @dataclass(frozen=True)
@@ -122,7 +83,7 @@ def _compare_starts(site: Site) -> Iterator[str]:
     times: dict[str, list[float]] = {"bare": [], "hornbeam": []}
     for _ in range(STARTS):
         for name, seconds in times.items():
-            with _server(site, name) as server:
+            with serve(site, name) as server:
                 seconds.append(server.start_seconds)
     bare, ours = (statistics.median(times[name]) for name in ("bare", "hornbeam"))
     print(f"start to first answer, median of {STARTS}")
@@ -133,11 +94,12 @@ def _compare_starts(site: Site) -> Iterator[str]:
 
 
 def _compare_rates(site: Site, store: Store) -> Iterator[str]:
-    with _server(site, "bare") as bare, _server(site, "hornbeam") as ours:
+    with serve(site, "bare") as bare, serve(site, "hornbeam") as ours:
         print(f"answers a second, {CONNECTIONS} connections, median of {ROUNDS} rounds of {SECONDS:g} s")
         for case in _cases(site, store):
             pairs = [
-                (bare.answers(case.bare, case.status), ours.answers(case.ours, case.status)) for _ in range(ROUNDS)
+                (bare.answers(case.bare, case.status, SECONDS), ours.answers(case.ours, case.status, SECONDS))
+                for _ in range(ROUNDS)
             ]
             base, rate = (statistics.median(rates) for rates in zip(*pairs, strict=True))
             ratio = statistics.median(mine / theirs for theirs, mine in pairs)
@@ -223,39 +185,6 @@ def _write_example(site: Site, store: Store) -> None:
 def _normalised() -> Spec:
     body = json.dumps(SPEC).encode()
     return check_body(body, load_catalogue(), Settings()).spec
-
-
-@contextmanager
-def _server(site: Site, name: str) -> Iterator[Server]:
-    """The bare application or ours, from its start to its end."""
-    application = {"bare": "bench.bare_app:create_app", "hornbeam": "service.main:create_app"}[name]
-    path = {"bare": "/jobs/job_1", "hornbeam": "/healthz"}[name]
-    address = str(site.folder / f"{name}.sock")
-    command = [sys.executable, "-m", "uvicorn", "--factory", application, "--uds", address]
-    began = time.perf_counter()
-    with (site.folder / f"{name}.log").open("wb") as log:
-        process = subprocess.Popen(
-            [*command, "--no-access-log", "--log-level", "warning"], env=site.environment, stdout=log, stderr=log
-        )
-        try:
-            while not _answers(address, path):
-                if process.poll() is not None:
-                    raise SystemExit(Path(log.name).read_text())
-                time.sleep(0.005)
-            yield Server(address, process, time.perf_counter() - began)
-        finally:
-            process.send_signal(signal.SIGTERM)
-            process.wait(20)
-
-
-def _answers(address: str, path: str) -> bool:
-    with socket.socket(socket.AF_UNIX) as client:
-        try:
-            client.connect(address)
-            client.sendall(get(path))
-            return client.recv(64).startswith(b"HTTP/1.1 200")
-        except OSError:
-            return False
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ import contextlib
 import errno
 import hashlib
 import math
+import os
 import time
 from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import dataclass
@@ -25,6 +26,8 @@ from service.threads import Threads
 
 CHUNK = 2**20
 """What is handed to a thread at once: enough that the hand-over costs nothing."""
+SYNC_BYTES = 2**26
+"""So many bytes may be written and not on disk: the artifact store waits for them when the file is whole."""
 SILENT_SECONDS = 60.0
 """A client that sends nothing for so long is given up: it holds a place that others wait for."""
 SLOWEST = 1024
@@ -109,6 +112,7 @@ class Intake:
         self._pieces: list[bytes] = []
         self._held = 0
         self._size = 0
+        self._synced = 0
         self._writing: asyncio.Future[int] | None = None
 
     async def __aenter__(self) -> Self:
@@ -164,7 +168,11 @@ class Intake:
         with disk_trouble():
             while chunk:
                 chunk = chunk[self._file.write(chunk) :]
-            return self._file.tell()
+            size = self._file.tell()
+            if size - self._synced >= SYNC_BYTES:
+                os.fdatasync(self._file.fileno())
+                self._synced = size
+            return size
 
 
 @contextlib.contextmanager

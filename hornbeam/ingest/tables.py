@@ -6,7 +6,10 @@ to `kinds`.
 
 import errno
 import hashlib
+import itertools
+import os
 from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -23,6 +26,8 @@ from schemas.stored_datasets import ColumnKind
 BATCH_ROWS = 65_536
 BATCH_BYTES = 32 * 2**20
 """A batch of the table is written when it has so many rows, or bytes."""
+_SYNC_BYTES = 64 * 2**20
+"""So many bytes may be written and not on disk: the artifact store waits for them before the dataset is on record."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,24 +51,67 @@ def write_table(path: Path, conversions: Sequence[Conversion], batches: Iterable
     Raises:
         FileRefused: For values that cannot be in the table, for one that is too large, and where there are no rows.
     """
-    profile = None
     with path.open("wb", buffering=0) as file:
-        hashing = _HashingFile(file, limits.table_bytes)
-        for batch in _gathered(_converted(batches, conversions, limits.rows)):
-            if profile is None:
-                profile = TableProfile([_form(conversion) for conversion in conversions], limits.cell_bytes)
-                profile.update(batch)
-                schema = _schema(profile)
-                writer = pa.ipc.new_file(pa.PythonFile(hashing, mode="w"), schema)
-            else:
-                profile.update(batch)
-            writer.write_batch(pa.record_batch(batch.columns, schema=schema))
-        if profile is None:
-            raise refused("file.no_rows", "The file holds no rows.", "Bring a file with at least one row of data.")
-        writer.close()
-    if not schema.equals(_schema(profile), check_metadata=True):
+        growing = _GrowingTable(file, limits)
+        pieces = _gathered(_converted(batches, conversions, limits.rows))
+        if first := next(pieces, None):
+            _write_beside(growing, [_form(conversion) for conversion in conversions], itertools.chain([first], pieces))
+        profile = growing.finish()
+    hashing = growing.hashing
+    if not growing.schema.equals(_schema(profile), check_metadata=True):
         hashing = _written_with(path, _schema(profile), limits.table_bytes)
     return Written(profile, hashing.size, hashing.hexdigest())
+
+
+def _write_beside(growing: "_GrowingTable", forms: Sequence[ColumnForm], batches: Iterable[list[list[Any]]]) -> None:
+    """Write in a thread of its own while the next batch is read: half of the work is the reader's.
+
+    What is wrong with rows is told before what is wrong with later ones, as if one were done after the other.
+    """
+    with ThreadPoolExecutor(1, "table") as beside:
+        writing = None
+        try:
+            for pieces in batches:
+                if writing is not None:
+                    writing.result()
+                writing = beside.submit(growing.add, pieces, forms)
+        finally:
+            if writing is not None:
+                writing.result()
+
+
+class _GrowingTable:
+    """A table that is being written: profiled, hashed, and the schema of its first batch.
+
+    Args:
+        file: Empty.
+        limits: What a table may hold.
+    """
+
+    def __init__(self, file: BinaryIO, limits: IngestLimits) -> None:
+        self.hashing = _HashingFile(file, limits.table_bytes)
+        self.schema: Any = None
+        self._cell_bytes = limits.cell_bytes
+        self._profile: TableProfile | None = None
+        self._writer: Any = None
+
+    def add(self, pieces: list[list[Any]], forms: Sequence[ColumnForm]) -> None:
+        """One batch, in the pieces that it was read in. Raises FileRefused."""
+        batch = _joined(pieces)
+        if self._profile is None:
+            self._profile = TableProfile(forms, self._cell_bytes)
+        self._profile.update(batch)
+        if self._writer is None:
+            self.schema = _schema(self._profile)
+            self._writer = pa.ipc.new_file(pa.PythonFile(self.hashing, mode="w"), self.schema)
+        self._writer.write_batch(pa.record_batch(batch.columns, schema=self.schema))
+
+    def finish(self) -> TableProfile:
+        """What the table holds, now that all of it is there. Raises FileRefused where that is nothing."""
+        if self._profile is None:
+            raise refused("file.no_rows", "The file holds no rows.", "Bring a file with at least one row of data.")
+        self._writer.close()
+        return self._profile
 
 
 def _written_with(path: Path, schema: Any, limit: int) -> "_HashingFile":
@@ -105,8 +153,8 @@ def _converted(batches: Iterable[Any], conversions: Sequence[Conversion], most_r
             raise refused("file.too_many_rows", f"The file holds more than the {most_rows} rows that are allowed.")
 
 
-def _gathered(batches: Iterable[list[Any]]) -> Iterator[Any]:
-    """Batches joined to larger ones: where they are cut depends on the reader's batches only."""
+def _gathered(batches: Iterable[list[Any]]) -> Iterator[list[list[Any]]]:
+    """Batches that are to be joined to a larger one: where they are cut depends on the reader's batches only."""
     pending: list[list[Any]] = []
     rows = size = 0
     for arrays in batches:
@@ -114,10 +162,10 @@ def _gathered(batches: Iterable[list[Any]]) -> Iterator[Any]:
         rows += len(arrays[0])
         size += sum(array.nbytes for array in arrays)
         if rows >= BATCH_ROWS or size >= BATCH_BYTES:
-            yield _joined(pending)
+            yield pending
             pending, rows, size = [], 0, 0
     if pending:
-        yield _joined(pending)
+        yield pending
 
 
 def _joined(pending: list[list[Any]]) -> Any:
@@ -143,6 +191,7 @@ class _HashingFile:
         self._file = file
         self._limit = limit
         self._hash = hashlib.sha256()
+        self._synced = 0
         self.size = 0
         self.closed = False
 
@@ -155,6 +204,9 @@ class _HashingFile:
         self._hash.update(data)
         while data.nbytes:
             data = data[self._written(data) :]
+        if self.size - self._synced >= _SYNC_BYTES:
+            os.fdatasync(self._file.fileno())
+            self._synced = self.size
         return 0
 
     def tell(self) -> int:

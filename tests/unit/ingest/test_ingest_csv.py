@@ -11,6 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from hornbeam.ingest.protocol import IngestLimits
 from schemas.stored_datasets import ColumnKind
 
 RELAXED = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -197,3 +198,15 @@ def test_numbers_come_back(read, rows):
 def test_no_bytes_do_anything_but_get_an_answer(read, data):
     told = read("a.csv", data)
     assert (told.profile is None) == any(finding.severity == "error" for finding in told.findings)
+
+
+def test_what_is_wrong_with_earlier_rows_is_told_first(read):
+    """Although the later ones are read while the earlier ones are written."""
+    rows = [b"1," + b"x" * 50] * 200_000
+    rows[5] = b"1," + b"x" * 2000
+    rows[150_000] = b"1"
+    data = b"a,b\n" + b"\n".join(rows) + b"\n"
+    [finding] = read("a.csv", data, limits=IngestLimits(cell_bytes=1000)).findings
+    assert finding.code == "cell.too_large"
+    [finding] = read("a.csv", data).findings
+    assert finding.code == "csv.ragged_row"
