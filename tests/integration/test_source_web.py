@@ -1,4 +1,4 @@
-"""Files over https, from a server that keeps to the rules and from servers that do not."""
+"""Files over https, from servers that keep to the rules and from others; on the loop that uvicorn uses."""
 
 import asyncio
 import gzip
@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import aclosing
 
 import pytest
+import uvloop
 
 from hornbeam.errors import (
     DatasetTooLarge,
@@ -55,7 +56,7 @@ def fetch(server: SourceServer, *, name: str = NAME, limit: int = 10**9, seconds
         async with web.open(WebFile(name, server.port, "/a/x.csv?token=%20b"), limit=limit) as pieces:
             return b"".join([piece async for piece in pieces])
 
-    return asyncio.run(taken())
+    return uvloop.run(taken())
 
 
 def test_a_file_comes_as_it_is(server):
@@ -217,7 +218,7 @@ def test_what_is_not_tls_is_told(tmp_path, server):
                 await greeting
 
         with pytest.raises(SourceUnreachable, match="TLS"):
-            asyncio.run(both())
+            uvloop.run(both())
         server.port = port
 
 
@@ -269,4 +270,4 @@ def test_who_has_enough_may_stop(server):
         async with web.open(WebFile(NAME, server.port, "/"), limit=10**9) as pieces, aclosing(pieces):
             return await anext(pieces)
 
-    assert CONTENT.startswith(asyncio.run(some()))
+    assert CONTENT.startswith(uvloop.run(some()))
