@@ -1,4 +1,4 @@
-"""Files over https, from a server that keeps to the rules and from others, on the event loop that uvicorn uses."""
+"""Files over https, from servers that keep to the rules and from others; on the loop that uvicorn uses."""
 
 import asyncio
 import gzip
