@@ -9,7 +9,7 @@ from schemas.stored_datasets import ColumnKind
 from workers.training.columns import Column, in_memory
 from workers.training.data import load
 from workers.training.failures import TrainingFailed
-from workers.training.room import Files
+from workers.training.room import Files, Room
 
 DATASET, OTHER = (f"ds_{digit}{'0' * 25}" for digit in "12")
 ROWS = 50
@@ -176,6 +176,16 @@ def test_another_dataset_validates_with_the_classes_of_the_first(loaded):
         loaded(features=["a"], target="city", validation=other, other={"city": pa.array(["Oslo", "Lima"] * 25)})
     assert raised.value.error.code == "data.unseen_class"
     assert "Row 2 of made.csv has 'Lima'" in raised.value.error.message
+
+
+def test_a_matrix_on_disk_outlives_the_room_that_it_was_made_in(tmp_path):
+    files = Files(scratch=tmp_path, memory_bytes=1)
+    numbers = np.arange(10, dtype=np.float32).reshape(5, 2)
+    kept = Room(files)(numbers.shape)
+    kept.write(0, numbers)
+    for _ in range(5):
+        Room(files)(numbers.shape)
+    assert np.array_equal(kept[np.arange(5)], numbers)
 
 
 def test_rows_are_weighed_by_a_column_in_training_alone(loaded):
