@@ -202,3 +202,23 @@ def test_a_target_that_is_not_finite_is_told_with_its_row(loaded, tmp_path):
         loaded(features=["b"], target="a", test=other, other={"a": pa.array(column)})
     assert raised.value.error.code == "data.target_not_finite"
     assert raised.value.error.message.startswith("Row 12 ")
+
+
+def test_classes_without_a_training_row_are_told_in_the_log(loaded, caplog):
+    loaded(features=["a"], target="city", validation={"column": "city", "value": "Oslo"})
+    assert caplog.messages == ["no training row has 'Oslo' in 'city'"]
+
+
+def test_a_weight_that_is_negative_is_told_with_its_row(loaded):
+    first = int(np.flatnonzero(NUMBERS[:, 0] < 0)[0])
+    with pytest.raises(TrainingFailed) as raised:
+        loaded(features=["b"], target="city", weights="a")
+    assert raised.value.error.code == "data.weight_unfit"
+    assert raised.value.error.message.startswith(f"Row {first + 1} ")
+
+
+def test_zeros_and_ones_of_another_dataset_are_the_booleans_of_the_first(loaded):
+    other = {"source": {"id": OTHER}, "facts": as_json(FACTS)}
+    values = [row % 2 for row in range(ROWS)]
+    data = loaded(features=["a"], target="good", test=other, other={"good": pa.array(values)})
+    assert data.test.labels.tolist() == values

@@ -51,11 +51,15 @@ class ArrowTable(Table):
     def codes(self, name: str, values: Sequence[Value]) -> NDArray[np.int32]:
         """See Table."""
         column = self._column(name)
-        found = pc.index_in(column, value_set=pa.array(values, column.type))
-        if found.null_count:
-            row = int(pc.index(found.is_null(), True).as_py())
+        # By value and not by type: another dataset may have 0 and 1 where the training's has false and true.
+        own, places = pc.unique(column), {value: place for place, value in enumerate(values)}
+        codes = np.array([places.get(value, -1) for value in own.to_pylist()], np.int32)
+        found: NDArray[np.int32] = codes[pc.index_in(column, value_set=own).to_numpy()]
+        unseen = np.flatnonzero(found < 0)
+        if len(unseen):
+            row = int(unseen[0])
             raise _unseen(self.facts, name, column[row].as_py(), row)
-        return np.asarray(found.to_numpy(), np.int32)
+        return found
 
     def keys(self, name: str) -> Array:
         """See Table."""
