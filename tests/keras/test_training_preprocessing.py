@@ -186,6 +186,14 @@ def test_text_that_only_the_model_takes_apart_goes_in_as_it_is(train, table):
         assert isinstance(trained.messages[-1], Succeeded), trained.messages[-1]
 
 
+def test_text_that_memory_has_no_room_for_trains_alike(train, table):
+    dataset = {**SPEC["dataset"], "features": ["note", "city"]}
+    spec = examined(dataset=dataset, training={**SPEC["training"], "epochs": 2}).spec
+    small, large = (train(spec, tables=table, memory_bytes=memory) for memory in (0, 4096))
+    assert isinstance(large.messages[-1], Succeeded), large.messages[-1]
+    assert small.epochs[-1].metrics == large.epochs[-1].metrics
+
+
 def test_a_column_may_be_called_like_the_model(train, tmp_path):
     path = tmp_path / "named.arrow"
     table = pa.table({"sequential": COLUMNS["member"].cast("int8"), "label": COLUMNS["label"]})

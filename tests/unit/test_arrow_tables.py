@@ -6,6 +6,7 @@ import pytest
 
 from hornbeam.datasets.facts import ColumnFacts, DatasetFacts, as_json
 from schemas.stored_datasets import ColumnKind
+from workers.training.arrow_tables import ArrowTable
 from workers.training.columns import Column, in_memory
 from workers.training.data import load
 from workers.training.failures import TrainingFailed
@@ -87,6 +88,33 @@ def test_text_that_is_missing_is_empty(loaded):
     assert texts.shape == (ROWS, 1)
     assert texts[7, 0] == ""
     assert texts[8, 0] == "note 8"
+
+
+def test_text_that_memory_has_no_room_for_is_read_as_it_is_asked_for(loaded):
+    whole, large = (loaded(memory, features=["note", "city"], target="a").train.features for memory in (2**20, 64))
+    assert isinstance(large, Column)
+    assert (large.shape, large.dtype) == (whole.shape, whole.dtype)
+    wanted = np.array([40, 7, 8, 3, 49, 7])
+    assert large[wanted].tolist() == whole[wanted].tolist()
+
+
+def test_rows_of_a_large_table_are_gathered_without_a_copy_of_it(tmp_path):
+    rows = 200_000
+    values = pa.table({"a": np.arange(rows, dtype=np.float64)})
+    path = tmp_path / "large.arrow"
+    with pa.OSFile(str(path), "wb") as file, pa.ipc.new_file(file, values.schema) as writer:
+        writer.write_table(values, max_chunksize=10_000)
+    facts = DatasetFacts("large.csv", rows, {"a": FACTS.columns["a"]})
+    column = ArrowTable(path, facts, Room(Files(scratch=tmp_path, memory_bytes=1, disk_bytes=1))).numbers(["a"])
+    wanted = np.array([150_000, 3, 199_999, 3, 10_000])
+    usual, counting = pa.default_memory_pool(), pa.proxy_memory_pool(pa.default_memory_pool())
+    pa.set_memory_pool(counting)
+    try:
+        gathered = column[wanted]
+    finally:
+        pa.set_memory_pool(usual)
+    assert gathered[:, 0].tolist() == wanted.tolist()
+    assert counting.max_memory() < 100_000 < values.nbytes
 
 
 @pytest.mark.parametrize(

@@ -35,12 +35,16 @@ class Room:
 
     def __call__(self, shape: tuple[int, ...]) -> OnDisk | None:
         """A place for a matrix of this shape, or None where memory will do."""
-        if not self._files.memory_bytes or _bytes(shape) <= self._files.memory_bytes:
+        if not self.is_short_of(_bytes(shape)):
             return None
         # A name that no other has, of whichever room: a matrix outlives the room that it was made in.
         descriptor, path = tempfile.mkstemp(".bin", "matrix-", self._files.scratch)
         os.close(descriptor)
         return OnDisk(Path(path), shape)
+
+    def is_short_of(self, wanted: int) -> bool:
+        """Whether memory has no room for so many bytes."""
+        return bool(self._files.memory_bytes) and wanted > self._files.memory_bytes
 
     def is_too_small(self, shape: tuple[int, ...]) -> bool:
         """Whether a matrix of this shape has to be made again each time that its rows are asked for."""

@@ -41,7 +41,7 @@ class Table(ABC):
         """A column of images: float32 from 0 to 255, (rows, *shape)."""
 
     @abstractmethod
-    def texts(self, names: Sequence[str]) -> Array:
+    def texts(self, names: Sequence[str]) -> AnyColumn:
         """Columns of text side by side: str objects, (rows, columns); empty where there is no value."""
 
     @abstractmethod
