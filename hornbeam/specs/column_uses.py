@@ -7,7 +7,7 @@ predicted to `hornbeam.specs.data` and `hornbeam.specs.targets`.
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from hornbeam.datasets.columns import feature_columns, in_words
+from hornbeam.datasets.columns import feature_columns, in_words, target_names
 from hornbeam.datasets.facts import DatasetFacts, facts_of
 from hornbeam.specs.findings import Report, pointer
 from hornbeam.specs.graphs import INPUT
@@ -26,6 +26,7 @@ def check_uses(dataset: Dataset, facts: DatasetFacts, report: Report) -> None:
     """Weights, splits, and columns that are named twice."""
     for where, columns in _lists(dataset):
         _check_once(where, columns, report)
+    _check_answers(dataset, facts, report)
     _check_weights(dataset, facts, report)
     for part in _PARTS:
         _check_keys(dataset[part] or {}, facts, f"/dataset/{part}", report)
@@ -83,6 +84,18 @@ def _check_once(where: str, columns: Sequence[str], report: Report) -> None:
                 f"{where}/{index}", "dataset.column_twice", f"{quoted(name)} stands here twice.", "Remove one."
             )
         seen.add(name)
+
+
+def _check_answers(dataset: Dataset, facts: DatasetFacts, report: Report) -> None:
+    """Features that are to be predicted, too. Whoever predicts all of them again means it, and a window is earlier."""
+    features, window = dataset["features"] or [], dataset["window"]
+    listed = [name for part in features.values() for name in part] if isinstance(features, Mapping) else features
+    targets = target_names(dataset, facts)
+    given = [name for name in listed if name in targets]
+    if given and len(given) < len(listed) and (window is None or not window["horizon"]):
+        message = f"{quoted(given[0])} goes into the model, and is what it is to predict: it has only to hand it on."
+        suggestion = f"Leave {given[0]} out of the features."
+        report.warning("/dataset/features", "dataset.target_is_feature", message, suggestion)
 
 
 def _check_weights(dataset: Dataset, facts: DatasetFacts, report: Report) -> None:

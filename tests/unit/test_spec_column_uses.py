@@ -166,6 +166,17 @@ def test_layers_in_order_predict_one_thing():
     assert errors({"features": ["hours"], "target": {"place": "city"}}) == set()
 
 
+def test_what_is_to_be_predicted_does_not_go_in_beside_other_columns():
+    def codes(features, target, **dataset):
+        found = examined({"features": features, "target": target, **dataset}, loss="mse").findings
+        return [finding.code for finding in found if finding.pointer == "/dataset/features"]
+
+    assert codes(["age", "hours"], "hours") == ["dataset.target_is_feature"]
+    assert codes(["age", "hours"], "hours", window={"length": 3, "horizon": 0}) == ["dataset.target_is_feature"]
+    assert codes(["age", "hours"], "hours", window={"length": 3}) == []
+    assert codes(["age", "hours"], {"columns": ["age", "hours"]}) == []
+
+
 def test_numbers_that_are_missing_among_the_features_are_told():
     def codes(model=MODEL, **dataset):
         return [f.code for f in examined({"features": ["age", "lost"], "target": "city", **dataset}, model).findings]

@@ -59,6 +59,7 @@ FINDINGS = {
     "dataset.other_kind": "A column of another dataset is not of the kind that the training's dataset has.",
     "dataset.missing_values": "Rows have no value in what goes into the model: the loss will be NaN, or an image is "
     "missing.",
+    "dataset.target_is_feature": "What is to be predicted goes into the model, beside other columns.",
     "dataset.target_missing": "Nothing says what is to be predicted.",
     "dataset.target_unfit": "The column cannot be predicted so; the message says why.",
     "dataset.unknown_output": "The target names what is no output of the model.",
