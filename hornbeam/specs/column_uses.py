@@ -87,12 +87,13 @@ def _check_once(where: str, columns: Sequence[str], report: Report) -> None:
 
 
 def _check_answers(dataset: Dataset, facts: DatasetFacts, report: Report) -> None:
-    """Features that are to be predicted, too. Whoever predicts all of them again means it, and a window is earlier."""
+    """Whether all that is to be predicted goes in. Whoever predicts all that goes in means it; a window is earlier."""
     features, window = dataset["features"] or [], dataset["window"]
     listed = [name for part in features.values() for name in part] if isinstance(features, Mapping) else features
     targets = target_names(dataset, facts)
     given = [name for name in listed if name in targets]
-    if given and len(given) < len(listed) and (window is None or not window["horizon"]):
+    is_all = bool(given) and set(targets) <= set(given)
+    if is_all and len(given) < len(listed) and (window is None or not window["horizon"]):
         message = f"{quoted(given[0])} goes into the model, and is what it is to predict: it has only to hand it on."
         suggestion = f"Leave {given[0]} out of the features."
         report.warning("/dataset/features", "dataset.target_is_feature", message, suggestion)
