@@ -5,7 +5,7 @@ fits its labels to `workers.training.checks`.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
 
@@ -76,18 +76,23 @@ def target_of(dataset: Mapping[str, Any], facts: DatasetFacts, output: str | Non
 def class_labels(dataset: Mapping[str, Any]) -> Labels | None:
     """The labels by whose classes rows are weighed, and parts kept alike: of the first output that predicts classes.
 
+    They are numbers of classes, also where the output is compared with one-hot codes.
+
     Args:
         dataset: Normalised, its columns known to exist.
     """
     target = dataset.get("target")
-    outputs: list[str | None] = list(target) if isinstance(target, Mapping) and "columns" not in target else [None]
-    for about, output in [*((dataset, output) for output in outputs), ({**dataset, "target": None}, None)]:
+    asked: list[tuple[Mapping[str, Any], str | None]] = [(dataset, None)]
+    if isinstance(target, Mapping) and "columns" not in target:
+        # An output that is left out predicts what it would without a target.
+        asked = [*((dataset, output) for output in target), ({**dataset, "target": None}, None)]
+    for about, output in asked:
         try:
             labels = labels_of(about, output)
         except UnfitColumns:
             continue
-        if labels.kind is LabelKind.CLASSES:
-            return labels
+        if labels.kind in (LabelKind.CLASSES, LabelKind.ONE_HOT):
+            return replace(labels, kind=LabelKind.CLASSES, shape=())
     return None
 
 
@@ -102,6 +107,8 @@ def _labels(columns: tuple[str, ...], facts: DatasetFacts, wanted: str | None, *
             raise UnfitColumns(f"{columns[0]!r} is {in_words(found[0])} with too many values to be classes")
         return Labels(columns, kind, (len(values),) if kind is LabelKind.ONE_HOT else (), values)
     _check_numbers(columns, found)
+    if kind is LabelKind.MULTI_LABEL:
+        _check_labels(columns, found)
     if len(found) == 1 and found[0].kind is ColumnKind.ARRAY:
         return Labels(columns, kind, tuple(size or 1 for size in found[0].shape))
     return Labels(columns, kind, (len(columns),) if is_listed else ())
@@ -111,6 +118,13 @@ def _check_numbers(columns: Sequence[str], found: Sequence[ColumnFacts]) -> None
     for name, column in zip(columns, found, strict=True):
         if not column.is_numeric and not (len(found) == 1 and column.kind is ColumnKind.ARRAY):
             raise UnfitColumns(f"{name!r} is {in_words(column)}, and no number")
+
+
+def _check_labels(columns: Sequence[str], found: Sequence[ColumnFacts]) -> None:
+    for name, column in zip(columns, found, strict=True):
+        other = [value for value in column.values or () if value not in (0, 1)]
+        if other:
+            raise UnfitColumns(f"{name!r} has {other[0]!r}, and a label is there (1) or not (0)")
 
 
 def _usual_kind(found: Sequence[ColumnFacts]) -> LabelKind:

@@ -15,6 +15,7 @@ from hornbeam.errors import InvalidSpec
 from hornbeam.settings import Settings
 from hornbeam.specs import inputs, outputs, rules
 from hornbeam.specs.augmentation import take_augmentation
+from hornbeam.specs.column_uses import check_missing_features
 from hornbeam.specs.components import ComponentChecker, Normalised
 from hornbeam.specs.data import Datasets, NoDatasets, add_facts, check_data, dataset_ids
 from hornbeam.specs.findings import Report
@@ -32,6 +33,7 @@ from hornbeam.specs.other_data import check_other_data
 from hornbeam.specs.parsing import read
 from hornbeam.specs.preprocessing import settle_preprocessing
 from hornbeam.specs.remembered import Memory, Remembered, key_of, packed, unpacked
+from hornbeam.specs.targets import check_targets
 from schemas.catalog import ComponentKind
 from schemas.problems import Finding, Severity
 from schemas.training import JobSpec
@@ -135,7 +137,11 @@ def _examine(
     _check_components(normalised, checker, (shape_at, layers_at), report)
     if not report.has_errors_in("/model", "/dataset"):
         inputs.settle_inputs(normalised["model"], normalised["dataset"], report)
-        check_other_data(normalised, report)
+        if normalised["dataset"] is not None:
+            check_targets(normalised, report)
+            check_other_data(normalised, report)
+            if not report.has_errors_in("/dataset"):
+                check_missing_features(normalised, report)
     is_provable = not (report.has_errors and report.has_errors_in("/model", "/dataset", ""))
     if report.has_errors:
         _leave_out_errors(normalised, report)

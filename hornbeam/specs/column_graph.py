@@ -13,6 +13,7 @@ from typing import Any
 from hornbeam.components.naming import snake_case
 from hornbeam.datasets.columns import Feed, feature_columns, side_by_side
 from hornbeam.datasets.facts import ColumnFacts, facts_of
+from hornbeam.specs.graphs import MODEL_NAME
 from schemas.stored_datasets import ColumnKind
 
 Dataset = Mapping[str, Any]
@@ -21,7 +22,7 @@ Layer = dict[str, Any]
 AUTO = "auto"
 WHERE = "/dataset/preprocess"
 _WORDS = 2000
-"""Of a text, where the spec does not say how many."""
+"""Of a text, where the spec does not say how many, and of categories that are too many to be listed."""
 _PIXELS = 64
 
 
@@ -34,7 +35,7 @@ def usual_chain(column: ColumnFacts, input_shape: Sequence[int] | None = None) -
     """
     if column.kind is ColumnKind.CATEGORY:
         # One place for what is seen in no training row, and none of the others depends on which rows these are.
-        most = len(column.values or ()) + 1
+        most = _WORDS if column.values is None else len(column.values) + 1
         return [{"type": "StringLookup", "max_tokens": most, "output_mode": "one_hot", "pad_to_max_tokens": True}]
     if column.kind is ColumnKind.TEXT:
         pad = {"output_mode": "multi_hot", "pad_to_max_tokens": True}
@@ -51,6 +52,11 @@ def _resizing(size: Sequence[int | None], input_shape: Sequence[int] | None) -> 
         return []
     height, width = (side or _PIXELS for side in wanted)
     return [{"type": "Resizing", "height": height, "width": width}]
+
+
+def brings_to_size(chain: Sequence[Any]) -> bool:
+    """Whether images of any size may come, as the first thing that happens to them is a resizing."""
+    return bool(chain) and chain[0]["type"] == "Resizing"
 
 
 def pointer_to(column: str, index: int) -> str:
@@ -84,6 +90,15 @@ class Preprocessing:
         inputs = {name: {"shape": list(feed.shape or ()), "dtype": feed.dtype} for name, feed in self.feeds.items()}
         return {"input_shape": None, "inputs": inputs, "layers": self._layers, "outputs": self._outputs}
 
+    def pointer_of(self, layer: str) -> str:
+        """Where a layer stands in the graph's model; the graph itself where there is none of this name."""
+        names = [made["name"] for made in self._layers]
+        return f"{WHERE}/layers/{names.index(layer)}" if layer in names else WHERE
+
+    def end_pointer(self, output: str) -> str:
+        """Where the layer that gives an output stands in the graph's model; the graph itself where none does."""
+        return self.pointer_of(self._outputs[output])
+
     def _joined(self, name: str, columns: Sequence[str]) -> str:
         ends = [self._chain(column) for column in columns]
         return ends[0] if len(ends) == 1 else self._add({"type": "Concatenate", "trainable": True}, name, ends)
@@ -91,6 +106,8 @@ class Preprocessing:
     def _chain(self, column: str) -> str:
         """Add a column with its layers; the name of the last of them."""
         shape, dtype = side_by_side({column: self._facts.columns[column]})
+        if brings_to_size(self._chains[column]):
+            shape = (None, None, *shape[2:])
         start = end = self._free(_plain(column))
         self.feeds[start] = Feed((column,), (*self._steps, *shape), dtype)
         for index, layer in enumerate(self._chains[column]):
@@ -105,7 +122,7 @@ class Preprocessing:
         return name
 
     def _free(self, base: str) -> str:
-        taken = {*self.feeds, *(layer["name"] for layer in self._layers)}
+        taken = {MODEL_NAME, *self.feeds, *(layer["name"] for layer in self._layers)}
         numbered = (f"{base}_{number}" for number in itertools.count(1))
         return next(name for name in itertools.chain([base], numbered) if name not in taken)
 

@@ -9,8 +9,9 @@ from typing import Any, Protocol
 
 from hornbeam.datasets.columns import UnfitColumns, target_names
 from hornbeam.datasets.facts import DatasetFacts, as_json, facts_of, stored_parts
-from hornbeam.datasets.labels import class_labels, labels_of
+from hornbeam.datasets.labels import Labels, class_labels, labels_of
 from hornbeam.datasets.splits import split_sizes
+from hornbeam.specs.column_uses import check_uses
 from hornbeam.specs.findings import Report, pointer
 from hornbeam.specs.wording import quoted
 
@@ -18,6 +19,8 @@ Dataset = Mapping[str, Any]
 
 WHERE = "/dataset"
 _MOST_LISTED = 15
+_FEWEST_OF_A_CLASS = 2
+"""So that each part of a stratified split gets one."""
 _MOST_DRAWN = 1_000_000_000
 """Numbers of a synthetic dataset: 4 GB."""
 
@@ -67,6 +70,7 @@ def check_data(normalised: dict[str, Any], report: Report) -> None:
     facts = facts_of(dataset)
     if not _check_columns(dataset, facts, report):
         return
+    check_uses(dataset, facts, report)
     _check_labels(dataset, facts, normalised["training"]["class_weight"], report)
     _check_missing(dataset, facts, report)
     training_rows = _check_splits(dataset, facts, report)
@@ -194,15 +198,33 @@ def _check_split(dataset: Dataset, part: str, sizes: tuple[int, int], report: Re
     elif len(exclusive) > 1:
         message = f"A split can't go by {exclusive[0]} and {exclusive[1]} at once."
         report.error(f"{where}/{exclusive[1]}", "split.contradiction", message, f"Leave {exclusive[1]} out.")
+    if "column" in split and facts_of(dataset).columns[split["column"]].counts is None:
+        message = f"How many rows have each value of {quoted(split['column'])} is not known."
+        suggestion = "Name a column of whole numbers, booleans or text with few values."
+        report.error(f"{where}/column", "split.column_unfit", message, suggestion)
+        return
     if "column" in split and rows == 0:
         message = f"No row has {split['value']!r} in {quoted(split['column'])}."
         report.error(f"{where}/value", "split.no_rows", message, _values_of(dataset, split["column"]))
         return
+    if labels is not None:
+        _check_rare(labels, facts_of(dataset), f"{where}/stratify", report)
     fewest = len(labels.classes or ()) if labels is not None else 1
     if min(training_rows, rows) < fewest:
         left = f"{max(0, training_rows)} would be left for training and {rows} for {part}"
         message = f"Of {facts_of(dataset).rows} rows {left}; each needs {fewest} or more."
         report.error(f"{where}/{next(iter(split))}", "split.too_few_rows", message)
+
+
+def _check_rare(labels: Labels, facts: DatasetFacts, where: str, report: Report) -> None:
+    """Each part needs a row of every class."""
+    column = labels.columns[0]
+    counts = facts.columns[column].counts or ()
+    rare = [value for value, count in zip(labels.classes or (), counts, strict=False) if count < _FEWEST_OF_A_CLASS]
+    if rare:
+        shown = ", ".join(quoted(str(value)) for value in rare[:_MOST_LISTED])
+        message = f"A stratified split needs two rows of each class, and {quoted(column)} has one of {shown}."
+        report.error(where, "split.rare_class", message, "Leave stratify out, or bring more such rows.")
 
 
 def _values_of(dataset: Dataset, column: str) -> str | None:

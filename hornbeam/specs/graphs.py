@@ -14,6 +14,9 @@ from hornbeam.specs.wording import any_of, quoted
 Model = dict[str, Any]
 Layer = Mapping[str, Any]
 
+MODEL_NAME = "sequential"
+"""What every trained model is called, so that its operations can be told in an error of the backend."""
+
 INPUT = "input"
 """What the input of a model that names none is called."""
 

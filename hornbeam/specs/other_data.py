@@ -11,6 +11,7 @@ from hornbeam.components.catalog import closest
 from hornbeam.datasets.columns import UnfitColumns, feature_columns, in_words
 from hornbeam.datasets.facts import ColumnFacts, DatasetFacts, facts_of
 from hornbeam.datasets.labels import Labels, labels_of
+from hornbeam.specs.column_graph import brings_to_size
 from hornbeam.specs.findings import Report
 from hornbeam.specs.graphs import INPUT
 from hornbeam.specs.outputs import output_names
@@ -26,7 +27,7 @@ Spec = Mapping[str, Any]
 def check_other_data(normalised: Spec, report: Report) -> None:
     """The columns, kinds and classes of each dataset that a part of the spec's comes from."""
     dataset = normalised["dataset"]
-    for part in _PARTS if dataset is not None else ():
+    for part in _PARTS:
         split = dataset.get(part)
         if split is not None and "source" in split:
             _Check(dataset, normalised["model"], f"/dataset/{part}/source", report).run(facts_of(split))
@@ -68,9 +69,12 @@ class _Check:
             message = f"{other.name} has no column {quoted(name)}, which the training's dataset has."
             suggestion = f"Did you mean {near!r}?" if near else listed
             self._report.error(self._where, "dataset.unknown_column", message, suggestion)
-        elif not _is_alike(found, own):
+        elif not _is_alike(found, own, brings_to_size((self._dataset["preprocess"] or {}).get(name, ()))):
             message = f"{quoted(name)} is {_described(found)} in {other.name}, and {_described(own)} in the training's."
             self._report.error(self._where, "dataset.other_kind", message)
+        elif found.missing and found.kind in (ColumnKind.IMAGE, ColumnKind.ARRAY):
+            message = f"{found.missing} of {other.rows} rows of {other.name} have nothing in {quoted(name)}."
+            self._report.error(self._where, "dataset.missing_values", message, "Leave those rows out of the file.")
 
     def _check_labels(self, labels: Labels, other: DatasetFacts) -> None:
         for name in labels.columns:
@@ -88,11 +92,12 @@ class _Check:
             self._report.error(self._where, "dataset.unseen_classes", message, f"The training knows: {listed}.")
 
 
-def _is_alike(found: ColumnFacts, own: ColumnFacts) -> bool:
+def _is_alike(found: ColumnFacts, own: ColumnFacts, is_resized: bool) -> bool:
     if found.is_numeric or found.is_text:
         return (found.is_numeric, found.is_text) == (own.is_numeric, own.is_text)
-    # Images are brought to the size that the model takes.
-    return found.kind is own.kind and (found.kind is ColumnKind.IMAGE or found.shape == own.shape)
+    if found.kind is ColumnKind.IMAGE and own.kind is ColumnKind.IMAGE:
+        return is_resized or found.shape[:2] == own.shape[:2]  # colours are brought to the training's
+    return found.kind is own.kind and found.shape == own.shape
 
 
 def _described(column: ColumnFacts) -> str:

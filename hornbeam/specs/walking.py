@@ -13,6 +13,7 @@ def components(spec: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]
     """Every component of a normalised spec with its pointer, those inside of others after these."""
     for name in _PARTS:
         yield from _below(spec[name], pointer(name))
+    yield from _below((spec["dataset"] or {}).get("preprocess"), "/dataset/preprocess")
 
 
 def _below(value: Any, where: str) -> Iterator[tuple[str, Mapping[str, Any]]]:

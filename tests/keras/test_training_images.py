@@ -10,12 +10,12 @@ import pytest
 from PIL import Image
 
 from hornbeam.components.catalog import load_catalogue
-from hornbeam.datasets.facts import ColumnFacts, DatasetFacts
+from hornbeam.datasets.facts import ColumnFacts, DatasetFacts, as_json
 from hornbeam.settings import Settings
 from hornbeam.specs.checking import examine_body
 from schemas.problems import Severity
 from schemas.stored_datasets import ColumnKind
-from workers.messages import PlanRequest
+from workers.messages import PlanRequest, Succeeded
 from workers.training.columns import Column
 from workers.training.data import load
 from workers.training.proof import prove
@@ -133,6 +133,20 @@ def test_images_of_one_size_need_no_preprocessing(train, tmp_path, table):
 
 FLIPPED = [{"type": "RandomFlip", "mode": "horizontal"}, {"type": "RandomBrightness", "factor": 0.1}]
 POOLED = {"input_shape": [8, 8, 3], "layers": ["GlobalAveragePooling2D", {"type": "Dense", "units": 2}]}
+
+
+def test_images_of_another_size_validate_where_the_first_thing_is_a_resizing(train, table, tmp_path):
+    other = f"ds_2{'0' * 25}"
+    path = tmp_path / "same.arrow"
+    same = pa.table({"image": [PICTURES[0][0]] * ROWS, "label": LABELS, "path": LABELS})
+    with pa.OSFile(str(path), "wb") as file, pa.ipc.new_file(file, same.schema) as writer:
+        writer.write_table(same)
+    resized = {"image": [{"type": "Resizing", "height": 8, "width": 8}]}
+    validation = {"source": {"id": other}}
+    spec = examined(resized, POOLED, facts((*PICTURES[0][1].shape,)), validation=validation).spec
+    spec["dataset"]["validation"]["facts"] = as_json(facts())
+    trained = train(spec, tables={DATASET: str(path), other: table[DATASET]})
+    assert isinstance(trained.messages[-1], Succeeded), trained.messages[-1]
 
 
 def test_augmentation_becomes_the_first_layers_of_the_model_and_acts_in_training_alone(train, table):

@@ -66,8 +66,11 @@ SPEC = {
 
 
 class Brought:
+    def __init__(self, found):
+        self._found = found
+
     def find(self, dataset_id):
-        return FACTS if dataset_id == DATASET else None
+        return self._found if dataset_id == DATASET else None
 
 
 @pytest.fixture
@@ -79,9 +82,9 @@ def table(tmp_path):
     return {DATASET: str(path)}
 
 
-def examined(**changes):
+def examined(found=FACTS, **changes):
     body = json.dumps({**SPEC, **changes}).encode()
-    return examine_body(body, load_catalogue(), Settings(), datasets=Brought())
+    return examine_body(body, load_catalogue(), Settings(), datasets=Brought(found))
 
 
 def with_chains(preprocess, **dataset):
@@ -144,6 +147,63 @@ def test_a_chain_that_does_not_fit_is_told_where_it_stands():
     checked = with_chains({"age": ["TextVectorization"]}, features=["age"])
     answer = prove(PlanRequest(spec=checked.spec, max_parameters=10**6))
     assert {finding.pointer for finding in answer.findings} == {"/dataset/preprocess/age/0"}
+
+
+@pytest.mark.parametrize(
+    ("column", "chain", "code"),
+    [
+        ("note", ["TextVectorization"], "preprocess.size_varies"),
+        ("age", ["Normalization", {"type": "Dense", "units": 3}], "preprocess.untrained"),
+    ],
+)
+def test_chains_give_rows_of_one_size_and_need_no_training(column, chain, code):
+    model = {"layers": ["Flatten", {"type": "Dense", "units": 2}]}
+    dataset = {**SPEC["dataset"], "features": [column], "preprocess": {column: chain}}
+    answer = prove(PlanRequest(spec=examined(dataset=dataset, model=model).spec, max_parameters=10**6))
+    where = f"/dataset/preprocess/{column}/{len(chain) - 1}"
+    assert [(finding.pointer, finding.code) for finding in answer.findings] == [(where, code)]
+
+
+def test_text_that_only_the_model_takes_apart_goes_in_as_it_is(train, table):
+    words = {"type": "TextVectorization", "vocabulary": ["good", "bad"], "output_mode": "multi_hot"}
+    model = {
+        "inputs": {"numbers": {}, "words": {}},
+        "layers": [
+            {"name": "counted", "inputs": ["words"], **words},
+            {"name": "both", "type": "Concatenate", "inputs": ["numbers", "counted"]},
+            {"name": "out", "type": "Dense", "units": 2},
+        ],
+    }
+    dataset = {
+        **SPEC["dataset"],
+        "features": {"numbers": ["age"], "words": ["note"]},
+        "preprocess": {"age": "auto"},
+    }
+    checked = examined(model=model, dataset=dataset, training={**SPEC["training"], "epochs": 1})
+    assert errors(checked) == set()
+    for memory in (0, 64):
+        trained = train(checked.spec, tables=table, memory_bytes=memory)
+        assert isinstance(trained.messages[-1], Succeeded), trained.messages[-1]
+
+
+def test_text_that_memory_has_no_room_for_trains_alike(train, table):
+    dataset = {**SPEC["dataset"], "features": ["note", "city"]}
+    spec = examined(dataset=dataset, training={**SPEC["training"], "epochs": 2}).spec
+    small, large = (train(spec, tables=table, memory_bytes=memory) for memory in (0, 4096))
+    assert isinstance(large.messages[-1], Succeeded), large.messages[-1]
+    assert small.epochs[-1].metrics == large.epochs[-1].metrics
+
+
+def test_a_column_may_be_called_like_the_model(train, tmp_path):
+    path = tmp_path / "named.arrow"
+    table = pa.table({"sequential": COLUMNS["member"].cast("int8"), "label": COLUMNS["label"]})
+    with pa.OSFile(str(path), "wb") as file, pa.ipc.new_file(file, table.schema) as writer:
+        writer.write_table(table)
+    columns = {"sequential": ColumnFacts(ColumnKind.NUMBER, "int8"), "label": FACTS.columns["label"]}
+    facts = DatasetFacts("named.csv", ROWS, columns, target="label", sha256="cd" * 32)
+    checked = examined(found=facts, training={**SPEC["training"], "epochs": 1})
+    trained = train(checked.spec, tables={DATASET: str(path)})
+    assert isinstance(trained.messages[-1], Succeeded), trained.messages[-1]
 
 
 def test_the_saved_model_takes_raw_columns(train, table):

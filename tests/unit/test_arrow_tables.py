@@ -6,10 +6,11 @@ import pytest
 
 from hornbeam.datasets.facts import ColumnFacts, DatasetFacts, as_json
 from schemas.stored_datasets import ColumnKind
+from workers.training.arrow_tables import ArrowTable
 from workers.training.columns import Column, in_memory
 from workers.training.data import load
 from workers.training.failures import TrainingFailed
-from workers.training.room import Files
+from workers.training.room import Files, Room
 
 DATASET, OTHER = (f"ds_{digit}{'0' * 25}" for digit in "12")
 ROWS = 50
@@ -87,6 +88,33 @@ def test_text_that_is_missing_is_empty(loaded):
     assert texts.shape == (ROWS, 1)
     assert texts[7, 0] == ""
     assert texts[8, 0] == "note 8"
+
+
+def test_text_that_memory_has_no_room_for_is_read_as_it_is_asked_for(loaded):
+    whole, large = (loaded(memory, features=["note", "city"], target="a").train.features for memory in (2**20, 64))
+    assert isinstance(large, Column)
+    assert (large.shape, large.dtype) == (whole.shape, whole.dtype)
+    wanted = np.array([40, 7, 8, 3, 49, 7])
+    assert large[wanted].tolist() == whole[wanted].tolist()
+
+
+def test_rows_of_a_large_table_are_gathered_without_a_copy_of_it(tmp_path):
+    rows = 200_000
+    values = pa.table({"a": np.arange(rows, dtype=np.float64)})
+    path = tmp_path / "large.arrow"
+    with pa.OSFile(str(path), "wb") as file, pa.ipc.new_file(file, values.schema) as writer:
+        writer.write_table(values, max_chunksize=10_000)
+    facts = DatasetFacts("large.csv", rows, {"a": FACTS.columns["a"]})
+    column = ArrowTable(path, facts, Room(Files(scratch=tmp_path, memory_bytes=1, disk_bytes=1))).numbers(["a"])
+    wanted = np.array([150_000, 3, 199_999, 3, 10_000])
+    usual, counting = pa.default_memory_pool(), pa.proxy_memory_pool(pa.default_memory_pool())
+    pa.set_memory_pool(counting)
+    try:
+        gathered = column[wanted]
+    finally:
+        pa.set_memory_pool(usual)
+    assert gathered[:, 0].tolist() == wanted.tolist()
+    assert counting.max_memory() < 100_000 < values.nbytes
 
 
 @pytest.mark.parametrize(
@@ -178,6 +206,16 @@ def test_another_dataset_validates_with_the_classes_of_the_first(loaded):
     assert "Row 2 of made.csv has 'Lima'" in raised.value.error.message
 
 
+def test_a_matrix_on_disk_outlives_the_room_that_it_was_made_in(tmp_path):
+    files = Files(scratch=tmp_path, memory_bytes=1)
+    numbers = np.arange(10, dtype=np.float32).reshape(5, 2)
+    kept = Room(files)(numbers.shape)
+    kept.write(0, numbers)
+    for _ in range(5):
+        Room(files)(numbers.shape)
+    assert np.array_equal(kept[np.arange(5)], numbers)
+
+
 def test_rows_are_weighed_by_a_column_in_training_alone(loaded):
     data = loaded(features=["a"], target="city", weights="day", validation={"fraction": 0.2})
     assert data.train.weights.tolist() == [ROWS - 1 - row for row in data.parts.train]
@@ -192,3 +230,23 @@ def test_a_target_that_is_not_finite_is_told_with_its_row(loaded, tmp_path):
         loaded(features=["b"], target="a", test=other, other={"a": pa.array(column)})
     assert raised.value.error.code == "data.target_not_finite"
     assert raised.value.error.message.startswith("Row 12 ")
+
+
+def test_classes_without_a_training_row_are_told_in_the_log(loaded, caplog):
+    loaded(features=["a"], target="city", validation={"column": "city", "value": "Oslo"})
+    assert caplog.messages == ["no training row has 'Oslo' in 'city'"]
+
+
+def test_a_weight_that_is_negative_is_told_with_its_row(loaded):
+    first = int(np.flatnonzero(NUMBERS[:, 0] < 0)[0])
+    with pytest.raises(TrainingFailed) as raised:
+        loaded(features=["b"], target="city", weights="a")
+    assert raised.value.error.code == "data.weight_unfit"
+    assert raised.value.error.message.startswith(f"Row {first + 1} ")
+
+
+def test_zeros_and_ones_of_another_dataset_are_the_booleans_of_the_first(loaded):
+    other = {"source": {"id": OTHER}, "facts": as_json(FACTS)}
+    values = [row % 2 for row in range(ROWS)]
+    data = loaded(features=["a"], target="good", test=other, other={"good": pa.array(values)})
+    assert data.test.labels.tolist() == values

@@ -128,3 +128,24 @@ def test_rows_that_are_drawn_are_the_same_for_a_seed_and_can_be_learnt(task):
         design = np.c_[first.train.features, np.sin(3 * first.train.features[:, 0])]
         residual = np.linalg.lstsq(design, first.train.labels, rcond=None)[1]
         assert np.sqrt(residual[0] / 200) == pytest.approx(0.1, abs=0.02)
+
+
+DRAWN = {"task": "classification", "rows": 20, "columns": 2, "classes": 1, "noise": 0, "seed": 0}
+
+
+@pytest.mark.parametrize(
+    ("source", "target", "first"),
+    [
+        ({"builtin": "iris"}, "petal width (cm)", "setosa"),
+        (
+            {"synthetic": {"task": "classification", "rows": 20, "columns": 2, "classes": 1, "noise": 0, "seed": 0}},
+            "x0",
+            "0",
+        ),
+    ],
+)
+def test_the_label_of_a_dataset_may_be_text_that_goes_in(source, target, first):
+    dataset = {"source": source, "features": ["label"], "target": target, "validation": None}
+    data = load({**spec(), "dataset": dataset})
+    assert data.train.features[0].tolist() == [first]
+    assert data.train.labels.dtype == np.float32

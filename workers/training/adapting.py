@@ -16,7 +16,7 @@ import numpy as np
 from hornbeam.specs.learning import learns
 from workers.training.assembly import Observer, Tensors
 from workers.training.build import build_error
-from workers.training.columns import AnyColumn, Array, in_memory
+from workers.training.columns import AnyColumn, Array, Column, in_memory
 from workers.training.failures import plain_message
 
 log = logging.getLogger("workers.training")
@@ -53,7 +53,7 @@ class Learning(Observer):
         (tensor,) = keras.tree.flatten(tensors)
         rows = self._arriving(tensor, inputs)
         try:
-            layer.adapt(rows)
+            layer.adapt(_in_batches(rows) if isinstance(rows, Column) else rows)
         except Exception as error:
             message = f"Layer {spec['name']!r} ({spec['type']}) can't learn from the data: {plain_message(error)}"
             raise build_error(pointer, "layer.cannot_learn", message) from error
@@ -64,16 +64,28 @@ class Learning(Observer):
         """The same, on the rows as they arrive at an inner model."""
         return Learning(lambda: {name: self._arriving(tensor, inputs) for name, tensor in tensors.items()}, self.learnt)
 
-    def _arriving(self, tensor: Any, inputs: Tensors) -> Array:
-        """The rows of a tensor: (rows, …)."""
+    def _arriving(self, tensor: Any, inputs: Tensors) -> AnyColumn:
+        """The rows of a tensor: (rows, …); text that memory has no room for stays where it is."""
         features = self._features()
         for name, given in inputs.items():
             if given is tensor:
-                return in_memory(features[name])
+                column = features[name]
+                return column if column.dtype == object else in_memory(column)
         sources = keras.utils.get_source_inputs(tensor)
         needed = {name: given for name, given in inputs.items() if any(given is source for source in sources)}
         before = keras.Model(list(needed.values()), tensor)
         return np.concatenate([made for _, made in through(before, [features[name] for name in needed])])
+
+
+def _in_batches(column: Column) -> Any:
+    """Text, some rows at a time, for a layer that counts words."""
+    import tensorflow as tf  # noqa: PLC0415 - only where there is text
+
+    def batches() -> Iterator[Array]:
+        for first in range(0, len(column), _ROWS_AT_ONCE):
+            yield column[np.arange(first, min(first + _ROWS_AT_ONCE, len(column)))]
+
+    return tf.data.Dataset.from_generator(batches, output_signature=tf.TensorSpec((None, *column.shape[1:]), tf.string))
 
 
 def through(model: Any, columns: Sequence[AnyColumn]) -> Iterator[tuple[int, Any]]:

@@ -4,6 +4,7 @@ Read a batch at a time, and only the columns that are asked for; a matrix that w
 to a file of our own as it is read. To be imported in a trainer only: Arrow starts threads, and a zygote has none.
 """
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,9 @@ from workers.training.images import EncodedImages
 from workers.training.room import Room
 from workers.training.tables import Table
 
+_TEXT_BYTES = 64
+"""What a Python string takes beside its characters, and the pointer to it."""
+
 
 class ArrowTable(Table):
     """A dataset that a client brought, in its Arrow file."""
@@ -28,7 +32,8 @@ class ArrowTable(Table):
     def __init__(self, path: Path, facts: DatasetFacts, room: Room) -> None:
         self.facts, self.digest = facts, facts.sha256
         self._path, self._room = path, room
-        self._mapped: Any = None
+        self._mapped: list[Any] = []
+        self._firsts: Numbers = np.zeros(0, np.int64)
 
     def numbers(self, names: Sequence[str]) -> AnyColumn:
         """See Table."""
@@ -43,19 +48,28 @@ class ArrowTable(Table):
         """See Table."""
         return EncodedImages(self._path, name, (self.facts.rows, *shape))
 
-    def texts(self, names: Sequence[str]) -> Array:
+    def texts(self, names: Sequence[str]) -> AnyColumn:
         """See Table."""
-        columns = [pc.fill_null(self._column(name), "").to_numpy(zero_copy_only=False) for name in names]
-        return np.stack(columns, axis=1)
+        whole, listed = (self.facts.rows, len(names)), list(names)
+        stored = sum(batch.select(listed).nbytes for batch in self._batches_in_place())
+        if self._room.is_short_of(stored + _TEXT_BYTES * math.prod(whole)):
+            return Made(
+                lambda numbers: self._gathered(listed, numbers, lambda batch: _texts(batch, names)), whole, "object"
+            )
+        return np.concatenate([_texts(batch, names) for batch in self._batches(names)])
 
     def codes(self, name: str, values: Sequence[Value]) -> NDArray[np.int32]:
         """See Table."""
         column = self._column(name)
-        found = pc.index_in(column, value_set=pa.array(values, column.type))
-        if found.null_count:
-            row = int(pc.index(found.is_null(), True).as_py())
+        # By value and not by type: another dataset may have 0 and 1 where the training's has false and true.
+        own, places = pc.unique(column), {value: place for place, value in enumerate(values)}
+        codes = np.array([places.get(value, -1) for value in own.to_pylist()], np.int32)
+        found: NDArray[np.int32] = codes[pc.index_in(column, value_set=own).to_numpy()]
+        unseen = np.flatnonzero(found < 0)
+        if len(unseen):
+            row = int(unseen[0])
             raise _unseen(self.facts, name, column[row].as_py(), row)
-        return np.asarray(found.to_numpy(), np.int32)
+        return found
 
     def keys(self, name: str) -> Array:
         """See Table."""
@@ -67,7 +81,7 @@ class ArrowTable(Table):
     def _matrix(self, names: Sequence[str], shape: tuple[int, ...], read: Callable[[Any], Array]) -> AnyColumn:
         whole = (self.facts.rows, *shape)
         if self._room.is_too_small(whole):
-            return Made(lambda numbers: read(self._rows(names, numbers)), whole, "float32")
+            return Made(lambda numbers: self._gathered(names, numbers, read), whole, "float32")
         stored = self._room(whole)
         matrix = np.empty(whole, np.float32) if stored is None else None
         first = 0
@@ -80,11 +94,27 @@ class ArrowTable(Table):
             first += len(rows)
         return matrix if matrix is not None else stored if stored is not None else np.empty(whole, np.float32)
 
-    def _rows(self, names: Sequence[str], numbers: Numbers) -> Any:
-        """A record batch of some rows. The file is mapped: nothing else is read."""
-        if self._mapped is None:
-            self._mapped = pa.ipc.open_file(pa.memory_map(str(self._path))).read_all()
-        return self._mapped.select(list(names)).take(pa.array(numbers)).combine_chunks().to_batches()[0]
+    def _gathered(self, names: Sequence[str], numbers: Numbers, read: Callable[[Any], Array]) -> Array:
+        """What some rows hold, in their order. Each batch is asked by itself: Arrow would copy all of them into one."""
+        batches = self._batches_in_place()
+        which = np.searchsorted(self._firsts, numbers, side="right") - 1
+        parts = []
+        for index in np.unique(which):
+            here = pa.array(numbers[which == index] - self._firsts[index])
+            parts.append(read(batches[index].select(list(names)).take(here)))
+        found = np.concatenate(parts)
+        gathered = np.empty_like(found)
+        gathered[np.argsort(which, kind="stable")] = found
+        return gathered
+
+    def _batches_in_place(self) -> list[Any]:
+        """The record batches of the mapped file: nothing is read before it is asked for."""
+        if not self._mapped:
+            batches = pa.ipc.open_file(pa.memory_map(str(self._path))).read_all().to_batches()
+            # In this order: several threads may ask.
+            self._firsts = np.cumsum([0, *(batch.num_rows for batch in batches[:-1])])
+            self._mapped = batches
+        return self._mapped
 
     def _column(self, name: str) -> Any:
         return pa.chunked_array([batch[name] for batch in self._batches([name])])
@@ -97,6 +127,10 @@ class ArrowTable(Table):
             reader = pa.ipc.open_file(file, options=pa.ipc.IpcReadOptions(included_fields=wanted))
             for index in range(reader.num_record_batches):
                 yield reader.get_batch(index)
+
+
+def _texts(batch: Any, names: Sequence[str]) -> Array:
+    return np.stack([pc.fill_null(batch[name], "").to_numpy(zero_copy_only=False) for name in names], axis=1)
 
 
 def _floats(column: Any) -> Array:

@@ -13,12 +13,12 @@ from typing import Any
 import keras
 
 from hornbeam.specs.findings import pointer as json_pointer
-from hornbeam.specs.graphs import INPUT, evaluation_order, output_index, source
+from hornbeam.specs.graphs import INPUT, MODEL_NAME, evaluation_order, output_index, source
 from schemas.catalog import ComponentKind
 from workers.training.advice import advise
 from workers.training.build import Builder, BuildError, build_error
 from workers.training.encodings import misjudged, squeezed
-from workers.training.failures import MODEL_NAME, plain_message
+from workers.training.failures import plain_message
 from workers.training.fixed_calls import keep_training
 
 _FOR_TEXT = frozenset({"StringLookup", "TextVectorization"})

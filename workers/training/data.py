@@ -4,6 +4,7 @@ Everything here is a pure function of the spec and its datasets, so that a secon
 reading files to `workers.training.tables`, and feeding batches to the backend to `workers.training.feeds`.
 """
 
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hornbeam.datasets.columns import Feed, feeds
-from hornbeam.datasets.facts import DatasetFacts, facts_of
+from hornbeam.datasets.facts import DatasetFacts, Value, facts_of
 from hornbeam.datasets.labels import LabelKind, Labels, class_labels, labels_of
 from hornbeam.datasets.splits import windows
 from hornbeam.specs.column_graph import Preprocessing
@@ -30,6 +31,9 @@ from workers.training.tables import Table, builtin_table, synthetic_table
 
 Dataset = Mapping[str, Any]
 
+log = logging.getLogger("workers.training")
+
+_MOST_LISTED = 15
 _SMALL_BYTES = 256 * 2**20
 """Windows that take no more are put into memory side by side: they overlap, and are larger than their rows."""
 
@@ -78,7 +82,7 @@ def load(spec: Mapping[str, Any], files: Files | None = None) -> JobData:
     parts = split(dataset, table.facts.rows, spec["training"]["seed"], strata=strata, keys=table.keys)
     examples = _Examples(spec, table)
     train = examples.of(parts.train)
-    weights = _class_weights(examples, classes, spec["training"].get("class_weight"), parts.train)
+    weights = _class_weights(strata, examples.labelled(parts.train), classes, spec["training"].get("class_weight"))
     if weights is not None:
         train = replace(train, weights=weights if train.weights is None else train.weights * weights)
     return JobData(
@@ -171,7 +175,7 @@ class _Examples:
         self._features = {name: _features(feed, table) for name, feed in found.items()}
         self._labels = {output: _labels(labels, table, output) for output, labels in _wanted(spec).items()}
         weights = self.dataset.get("weights") if is_weighed else None
-        self._weights = None if weights is None else in_memory(table.numbers([weights]))[:, 0]
+        self._weights = None if weights is None else _weights(weights, table)
 
     def of(self, numbers: Numbers) -> Rows:
         """The examples that these rows make."""
@@ -239,6 +243,17 @@ def _labels(labels: Labels, table: Table, output: str | None) -> Array:
     return values
 
 
+def _weights(name: str, table: Table) -> Array:
+    """A weight for each row of the table."""
+    weights = in_memory(table.numbers([name]))[:, 0]
+    bad = np.flatnonzero(~(np.isfinite(weights) & (weights >= 0)))
+    if len(bad):
+        message = f"Row {bad[0] + 1} has {weights[bad[0]]:g} in {name!r}, and a weight is a number not below 0."
+        where = ErrorLocation(pointer="/dataset/weights")
+        raise failure(ErrorOrigin.DATA, "data.weight_unfit", message, where=where)
+    return weights
+
+
 def _check_finite(values: Array, columns: Sequence[str], output: str | None) -> None:
     bad = np.flatnonzero(~np.isfinite(values.reshape(len(values), -1)).all(axis=1))
     if len(bad):
@@ -246,6 +261,15 @@ def _check_finite(values: Array, columns: Sequence[str], output: str | None) -> 
         where = ErrorLocation(pointer="/dataset/target" if output is None else f"/dataset/target/{output}")
         suggestion = "Leave such rows out of the file."
         raise failure(ErrorOrigin.DATA, "data.target_not_finite", message, where=where, suggestion=suggestion)
+
+
+def _tell_unseen(codes: Array, names: Sequence[Value], column: str) -> None:
+    """The log says which classes no training row has: a model can't learn them, and may be measured on them."""
+    unseen = np.flatnonzero(np.bincount(codes, minlength=len(names)) == 0)
+    if len(unseen):
+        log.warning(
+            "no training row has %s in %r", ", ".join(repr(names[code]) for code in unseen[:_MOST_LISTED]), column
+        )
 
 
 def _part(examples: _Examples, numbers: Numbers | None, dataset: Dataset, part: str, files: Files) -> Rows | None:
@@ -260,14 +284,14 @@ def _part(examples: _Examples, numbers: Numbers | None, dataset: Dataset, part: 
 
 
 def _class_weights(
-    examples: _Examples, classes: Labels | None, wanted: Any, numbers: Numbers
+    strata: Array | None, numbers: Numbers, classes: Labels | None, wanted: Any
 ) -> NDArray[np.float32] | None:
-    if wanted is None:
-        return None
-    if classes is None:
+    """The weights of the training rows, of which these hold the labels."""
+    if strata is None or classes is None:
         return class_weights(np.zeros(0, np.int32), None, wanted)
-    codes = _labels(classes, examples.table, None)[examples.labelled(numbers)]
-    return class_weights(codes, len(classes.classes or ()), wanted)
+    codes, names = strata[numbers], classes.classes or ()
+    _tell_unseen(codes, names, classes.columns[0])
+    return class_weights(codes, len(names), wanted)
 
 
 def _take(rows: Rows, numbers: Numbers) -> Rows:

@@ -9,11 +9,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from hornbeam.components.overfitting import Overfitted
+from hornbeam.specs.graphs import MODEL_NAME
 from schemas.jobs import ErrorLocation, ErrorOrigin, JobError
 from schemas.problems import Finding
-
-MODEL_NAME = "sequential"
-"""What every model is called, so that its operations can be told in an error of the backend."""
 
 AGAINST_OVERFITTING = (
     "Hold the model back (Dropout, weight decay, fewer units), give it more data, or train for fewer epochs. With "

@@ -17,7 +17,7 @@ from hornbeam.specs.graphs import INPUT
 from schemas.problems import Finding
 from workers.training.adapting import Learning, through
 from workers.training.assembly import Assembler, Observer
-from workers.training.build import Builder, BuildError
+from workers.training.build import Builder, BuildError, build_error
 from workers.training.callbacks import assign_all
 from workers.training.columns import AnyColumn, Array, Column, Made, Numbers, OnDisk, taken
 from workers.training.data import JobData, Rows
@@ -25,6 +25,9 @@ from workers.training.room import Room
 from workers.training.state import State
 
 Spec = Mapping[str, Any]
+
+_TEXT = "object"
+"""As NumPy calls what text is kept in."""
 
 
 def graph_of(spec: Spec) -> Preprocessing | None:
@@ -39,16 +42,44 @@ def assembled(graph: Preprocessing, builder: Builder, observer: Observer) -> Any
     """The symbolic tensors of a graph. Raises BuildError with pointers into the spec."""
     shapes = {name: feed.shape or () for name, feed in graph.feeds.items()}
     try:
-        return Assembler(builder, observer).assemble(graph.model, shapes, WHERE)
+        made = Assembler(builder, observer).assemble(graph.model, shapes, WHERE)
+        for name, tensor in made.outputs.items():
+            _check_size(tensor, graph.end_pointer(name))
+        for layer in made.layers:
+            _check_is_ready(layer, graph.pointer_of(layer.name))
     except BuildError as error:
         raise BuildError(repointed(error.finding, graph)) from error
+    return made
+
+
+def _check_size(tensor: Any, pointer: str) -> None:
+    """All rows are kept in one matrix. Raises BuildError where they differ in size."""
+    if None in tensor.shape[1:]:
+        raise build_error(
+            pointer,
+            "preprocess.size_varies",
+            "What comes out of this differs in size from row to row, and all rows have to be of one size.",
+            "Give TextVectorization an output_sequence_length, and images a Resizing.",
+        )
+
+
+def _check_is_ready(layer: Any, pointer: str) -> None:
+    """Nothing trains these layers: they learn from the rows at most. Raises BuildError where that won't do."""
+    if layer.trainable_weights:
+        raise build_error(
+            pointer,
+            "preprocess.untrained",
+            f"{type(layer).__name__} has weights to train, and what stands before the model is not trained.",
+            "Move it to model.layers.",
+        )
 
 
 def repointed(finding: Finding, graph: Preprocessing) -> Finding:
     """A finding about a layer of the graph, where that layer stands in the spec."""
     layer = "/".join(finding.pointer.split("/")[:5])
     if layer not in graph.pointers:
-        return finding
+        is_ours = layer.startswith(f"{WHERE}/layers/")
+        return finding.model_copy(update={"pointer": WHERE}) if is_ours else finding
     return finding.model_copy(update={"pointer": graph.pointers[layer] + finding.pointer[len(layer) :]})
 
 
@@ -104,20 +135,37 @@ class Preprocessor:
 
     def _features(self, rows: Rows, room: Room) -> Any:
         columns = _by_name(rows.features, self._graph)
-        ordered = [columns[name] for name in self._inputs]
-        pipeline = self._pipeline(ordered)
-        shapes = {name: (len(rows), *tensor.shape[1:]) for name, tensor in self._outputs.items()}
-        if any(room.is_too_small(shape) for shape in shapes.values()):
-            return _single({name: self._made_anew(ordered, pipeline, name, shape) for name, shape in shapes.items()})
-        stored = {name: room(shape) for name, shape in shapes.items()}
-        made: dict[str, AnyColumn] = {
-            name: there if there is not None else np.empty(shapes[name], _dtype(self._outputs[name]))
-            for name, there in stored.items()
+        as_they_are = self._unchanged(columns)
+        shapes = {
+            name: (len(rows), *tensor.shape[1:]) for name, tensor in self._outputs.items() if name not in as_they_are
         }
-        for first, chunk in through(self._model, ordered) if pipeline is None else pipeline.all_rows(len(rows)):
-            for name, array in chunk.items():
-                _write(made[name], first, array)
-        return _single(made)
+        made = self._made([columns[name] for name in self._inputs], shapes, room) if shapes else {}
+        return _single({name: as_they_are[name] if name in as_they_are else made[name] for name in self._outputs})
+
+    def _unchanged(self, columns: Mapping[str, AnyColumn]) -> dict[str, AnyColumn]:
+        """Columns in memory that no layer changes, by the model's inputs: a copy would be no other."""
+        return {
+            name: columns[source]
+            for name, tensor in self._outputs.items()
+            for source, given in self._inputs.items()
+            if tensor is given and (isinstance(columns[source], np.ndarray) or columns[source].dtype == object)
+        }
+
+    def _made(self, columns: list[AnyColumn], shapes: Mapping[str, tuple[int, ...]], room: Room) -> dict[str, Any]:
+        """What the layers give, for some of the model's inputs."""
+        pipeline = self._pipeline(columns)
+        if any(room.is_too_small(shape) for shape in shapes.values()):
+            return {name: self._made_anew(columns, pipeline, name, shape) for name, shape in shapes.items()}
+        made: dict[str, AnyColumn] = {}
+        for name, shape in shapes.items():
+            dtype = _dtype(self._outputs[name])
+            stored = None if dtype == _TEXT else room(shape)
+            made[name] = np.empty(shape, dtype) if stored is None else stored
+        rows = len(columns[0])
+        for first, chunk in through(self._model, columns) if pipeline is None else pipeline.all_rows(rows):
+            for name, column in made.items():
+                _write(column, first, chunk[name])
+        return made
 
     def _pipeline(self, columns: list[AnyColumn]) -> Any:
         """Decodes images in TensorFlow, many at once; None where there are none, or TensorFlow is not the backend."""
@@ -156,6 +204,8 @@ def _single(named: dict[str, Any]) -> Any:
 
 
 def _dtype(tensor: Any) -> str:
+    if tensor.dtype == "string":
+        return _TEXT
     return "float32" if tensor.dtype in ("float16", "bfloat16") else str(tensor.dtype)
 
 

@@ -1,6 +1,8 @@
 """Where a trainer finds its data on this machine, and where it puts what is too large for memory."""
 
 import math
+import os
+import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -29,14 +31,20 @@ class Room:
     """Decides what goes to disk: matrices that would take more than their share of memory."""
 
     def __init__(self, files: Files) -> None:
-        self._files, self._made = files, 0
+        self._files = files
 
     def __call__(self, shape: tuple[int, ...]) -> OnDisk | None:
         """A place for a matrix of this shape, or None where memory will do."""
-        if not self._files.memory_bytes or _bytes(shape) <= self._files.memory_bytes:
+        if not self.is_short_of(_bytes(shape)):
             return None
-        self._made += 1
-        return OnDisk(self._files.scratch / f"matrix-{self._made}-{id(self):x}.bin", shape)
+        # A name that no other has, of whichever room: a matrix outlives the room that it was made in.
+        descriptor, path = tempfile.mkstemp(".bin", "matrix-", self._files.scratch)
+        os.close(descriptor)
+        return OnDisk(Path(path), shape)
+
+    def is_short_of(self, wanted: int) -> bool:
+        """Whether memory has no room for so many bytes."""
+        return bool(self._files.memory_bytes) and wanted > self._files.memory_bytes
 
     def is_too_small(self, shape: tuple[int, ...]) -> bool:
         """Whether a matrix of this shape has to be made again each time that its rows are asked for."""

@@ -41,7 +41,7 @@ class Table(ABC):
         """A column of images: float32 from 0 to 255, (rows, *shape)."""
 
     @abstractmethod
-    def texts(self, names: Sequence[str]) -> Array:
+    def texts(self, names: Sequence[str]) -> AnyColumn:
         """Columns of text side by side: str objects, (rows, columns); empty where there is no value."""
 
     @abstractmethod
@@ -83,8 +83,9 @@ class MatrixTable(Table):
         raise KeyError(name)
 
     def texts(self, names: Sequence[str]) -> Array:
-        """See Table."""
-        raise KeyError(*names)
+        """See Table. The only column that may be text is that of the labels."""
+        values = np.array([str(value) for value in self.facts.columns[LABEL].values or ()], object)
+        return np.stack([values[self._labels] for _ in names], axis=1)
 
     def codes(self, name: str, values: Sequence[Value]) -> NDArray[np.int32]:
         """See Table. The labels are stored as numbers of classes; another dataset may number them otherwise."""
