@@ -69,9 +69,12 @@ def test_what_a_spec_needs_is_found_wherever_it_stands():
         "optimizer": {"type": "Adam", "learning_rate": {"type": "hornbeam>Warm"}},
         "metrics": [],
         "callbacks": [],
+        "dataset": None,
         "name": "hornbeam>Ours",
         "metadata": {"type": "hornbeam>Ours"},
     }
     assert needed_components(spec, catalogue) == (component_key(layer), component_key(schedule))
     assert needed_components({**spec, "loss": {"type": "hornbeam>Ours"}}, catalogue)[1] == component_key(entry())
+    before = {"dataset": {"preprocess": {"age": [{"type": "hornbeam>Gate"}]}}, "model": {"layers": []}}
+    assert component_key(layer) in needed_components({**spec, **before}, catalogue)
     assert needed_components(spec, SHIPPED) == ()
