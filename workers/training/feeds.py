@@ -5,8 +5,6 @@ gets a `tf.data` pipeline, whose steps need no Python; other backends a `PyDatas
 `workers.training.data`.
 """
 
-import math
-import os
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import Any
@@ -17,9 +15,6 @@ from numpy.typing import NDArray
 
 from workers.training.columns import Column
 from workers.training.data import Rows
-
-_LARGE_BATCH = 2**18
-"""Numbers in a batch: a megabyte."""
 
 RowNumbers = NDArray[np.int64]
 
@@ -61,13 +56,10 @@ class TensorFlowFeed(Feed):
             first = (step + self._skip) * batch_size
             return gather(self._order[first : first + batch_size])
 
-        threads = _threads(columns, batch_size)
         options = tf.data.Options()
-        options.autotune.enabled, options.deterministic = False, True
-        options.threading.private_threadpool_size = threads
-        steps = tf.data.Dataset.range(_steps(rows, batch_size))
-        batches = steps.map(batch) if threads == 1 else steps.map(batch, num_parallel_calls=threads)
-        self.data = batches.prefetch(2).with_options(options)
+        options.autotune.enabled = False
+        options.threading.private_threadpool_size = 1
+        self.data = tf.data.Dataset.range(_steps(rows, batch_size)).map(batch).prefetch(2).with_options(options)
 
     def _row_by_row(self, columns: Any, count: int, batch_size: int) -> Any:
         """Rows that TensorFlow decodes, as many at once as there are cores."""
@@ -91,13 +83,6 @@ class TensorFlowFeed(Feed):
         """Set the variables for the next iterator."""
         self._order.assign(order)
         self._skip.assign(skip)
-
-
-def _threads(columns: Any, batch_size: int) -> int:
-    """One, whose start costs nothing, unless copying a batch takes longer than that."""
-    flat = keras.tree.flatten(columns)
-    numbers = sum(math.prod(size or 1 for size in column.shape[1:]) for column in flat)
-    return 1 if numbers * batch_size < _LARGE_BATCH else os.cpu_count() or 1
 
 
 def _is_elsewhere(columns: Any) -> bool:
