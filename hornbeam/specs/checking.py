@@ -17,7 +17,7 @@ from hornbeam.specs import inputs, outputs, rules
 from hornbeam.specs.augmentation import take_augmentation
 from hornbeam.specs.column_uses import check_missing_features
 from hornbeam.specs.components import ComponentChecker, Normalised
-from hornbeam.specs.data import Datasets, NoDatasets, add_facts, check_data, dataset_ids
+from hornbeam.specs.data import Datasets, NoDatasets, add_facts, check_data
 from hornbeam.specs.findings import Report
 from hornbeam.specs.models import WIRING, ModelChecker
 from hornbeam.specs.monitors import (
@@ -35,6 +35,7 @@ from hornbeam.specs.preprocessing import settle_preprocessing
 from hornbeam.specs.remembered import Memory, Remembered, key_of, packed, unpacked
 from hornbeam.specs.targets import check_targets
 from schemas.catalog import ComponentKind
+from schemas.datasets import OtherSplit, StoredSource
 from schemas.problems import Finding, Severity
 from schemas.training import JobSpec
 
@@ -119,7 +120,10 @@ def _renewed(known: Remembered, spec: JobSpec) -> Checked:
 
 def _names_stored_data(spec: JobSpec) -> bool:
     """Whether a spec means something else when somebody's dataset changes."""
-    return spec.dataset is not None and bool(dataset_ids(spec.dataset.model_dump()))
+    data = spec.dataset
+    if data is None:
+        return False
+    return isinstance(data.source, StoredSource) or OtherSplit in (type(data.validation), type(data.test))
 
 
 def _examine(

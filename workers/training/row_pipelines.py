@@ -20,9 +20,6 @@ _AT_ONCE = 64
 _HELD_BYTES = 256 * 2**20
 """Files of images that take no more are held in memory, where TensorFlow finds them without asking Python."""
 
-MakeRow = Callable[[Any], Mapping[str, Any]]
-"""From a row's number to what the model takes of it, by its inputs; symbolic."""
-
 
 class Pipeline:
     """Makes the rows that layers give for the rows of some columns.
@@ -36,7 +33,7 @@ class Pipeline:
         self._model, self._sources = model, [_source(column) for column in columns]
 
     def row(self, number: Any) -> dict[str, Any]:
-        """See MakeRow."""
+        """From a row's number to what the model takes of it, by its inputs; symbolic."""
         given = [tf.expand_dims(source(number), 0) for source in self._sources]
         made: dict[str, Any] = self._model(given, training=False)
         return {name: tf.squeeze(tensor, 0) for name, tensor in made.items()}
