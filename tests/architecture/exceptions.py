@@ -25,6 +25,8 @@ FUNCTION_LEVEL_IMPORTS: dict[str, frozenset[str]] = {
     "hornbeam/cli/demo.py": frozenset({"hornbeam.cli.demonstration"}),
     "hornbeam/cli/session.py": frozenset({"hornbeam.client"}),
     "hornbeam/cli/up.py": frozenset({"hornbeam.cli.serving", "hornbeam.embedded.stack"}),
+    # Imported without looking for garbage: a sixth of the API's start.
+    "service/main.py": frozenset({"service.app", "service.parts"}),
     # httpx takes a twentieth of the API's start, and few installations list hosts.
     "service/sources/fetching.py": frozenset({"service.sources.web"}),
     # Arrow starts threads, and a zygote, which imports the modules of the trainer, has none.
