@@ -11,6 +11,9 @@ from hornbeam.components import loading
 from hornbeam.components.loading import Deployment, deployments, load, loaded
 from hornbeam.components.registry import forget_module, registrations
 from schemas.catalog import ComponentKind
+from tests.keras.trainings import make_spec
+from workers.messages import PlanRequest
+from workers.training.proof import prove
 
 pytestmark = pytest.mark.keras
 
@@ -38,6 +41,18 @@ class {name}(keras.losses.Loss):
 
     def get_config(self):
         return {{**super().get_config(), "q": self.q}}
+'''
+OPTIMIZER = '''
+import keras
+from hornbeam.components.registry import register_optimizer
+
+@register_optimizer
+class Eager(keras.optimizers.SGD):
+    """Looks at its own numbers, which a graph does not have."""
+
+    def __init__(self, learning_rate: float = 0.01, **kwargs):
+        super().__init__(learning_rate=learning_rate, momentum=0.9, **kwargs)
+        self.halved = float(self.learning_rate) / 2
 '''
 REFUSED = '''
 @register_layer
@@ -89,6 +104,14 @@ def install(tmp_path, monkeypatch):
     return write
 
 
+def proven(**parts):
+    """The planner's answer about a small spec with these parts."""
+    try:
+        return prove(PlanRequest(spec=make_spec(**parts), max_parameters=10**9))
+    finally:
+        keras.utils.clear_session()
+
+
 def test_a_file_is_loaded_into_the_catalogue(deploy):
     shipped = loaded().catalogue
     found = load(deployments([deploy("our_losses", LOSS.format(name="Tilted"))]))
@@ -99,6 +122,16 @@ def test_a_file_is_loaded_into_the_catalogue(deploy):
     assert found.catalogue.digest != shipped.digest
     assert shipped.find(ComponentKind.LOSS, "tilted") is None
     assert len(found.catalogue.document().components) == len(shipped.document().components) + 1
+
+
+def test_an_optimizer_that_wants_values_of_what_it_makes_is_proven_all_the_same(deploy):
+    load(deployments([deploy("our_optimizers", OPTIMIZER)]))
+    ours, theirs = (
+        proven(optimizer={"type": name, **parts})
+        for name, parts in (("hornbeam>Eager", {}), ("SGD", {"momentum": 0.9}))
+    )
+    assert (ours.findings, theirs.findings) == ([], [])
+    assert ours.plan.estimates == theirs.plan.estimates
 
 
 def test_what_is_loaded_is_known_to_keras(deploy):

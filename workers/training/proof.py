@@ -8,6 +8,7 @@ operator's own to `workers.training.trials`, and limits on time and memory to wh
 import math
 import resource
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -115,8 +116,17 @@ class _Proof:
         return self.layers.findings
 
     def check_optimizer(self) -> None:
-        """Make the optimizer, and ask it what it keeps about weights."""
-        optimizer = self._attempt(self.builder.optimizer, self.spec) if self.spec["optimizer"] is not None else None
+        """Make the optimizer, and ask it what it keeps about weights; where it wants values, running operations."""
+        if self.spec["optimizer"] is None:
+            return
+        try:
+            with _written_down():
+                self.optimizer_state = OptimizerState.of(self.builder.optimizer(self.spec))
+        except Exception:  # noqa: BLE001 - an operator's optimizer may raise anything, and has another chance
+            self._run_optimizer()
+
+    def _run_optimizer(self) -> None:
+        optimizer = self._attempt(self.builder.optimizer, self.spec)
         if optimizer is None:
             return
         try:
@@ -271,6 +281,16 @@ class _Proof:
     def _steps(self) -> int | None:
         rows = self._rows()
         return None if rows is None else math.ceil(rows / int(self.spec["training"]["batch_size"]))
+
+
+def _written_down() -> AbstractContextManager[Any]:
+    """Where TensorFlow writes operations into a graph. Running the first takes it a third of a proof."""
+    if keras.config.backend() != "tensorflow":
+        return nullcontext()
+    import tensorflow  # noqa: PLC0415 - only where it is the backend
+
+    graph: AbstractContextManager[Any] = tensorflow.Graph().as_default()
+    return graph
 
 
 def _labels(labels: Labels, rows: int) -> Any:

@@ -6,12 +6,12 @@ written to the modules beside it.
 
 import sqlite3
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from importlib import import_module
 from typing import Any
 
 from sqlalchemy import URL, Connection, Engine, Table, create_engine, event, make_url
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
@@ -80,16 +80,35 @@ def parse_url(text: str) -> URL:
     raise SettingsInvalid("HORNBEAM_DATABASE_URL must begin with sqlite:// or postgresql+psycopg://")
 
 
-def upsert(table: Table) -> dict[str, Any]:
-    """INSERT or replace, by the name of the dialect: the primary key decides which row is meant."""
-    return {"sqlite": _upsert(sqlite.insert(table), table), "postgresql": _upsert(postgresql.insert(table), table)}
+class InEachDialect(dict[str, Any]):
+    """A statement by the name of the dialect, written when it is first asked for.
+
+    SQLAlchemy's PostgreSQL takes a twentieth of the API's start, and a process speaks one dialect.
+
+    Args:
+        write: Makes the statement with the dialect's own module, such as `sqlalchemy.dialects.sqlite`.
+    """
+
+    def __init__(self, write: Callable[[Any], Any]) -> None:
+        super().__init__()
+        self._write = write
+
+    def __missing__(self, dialect: str) -> Any:
+        statement = self[dialect] = self._write(import_module(f"sqlalchemy.dialects.{dialect}"))
+        return statement
 
 
-def _upsert(statement: Any, table: Table) -> Any:
-    return statement.on_conflict_do_update(
-        index_elements=list(table.primary_key),
-        set_={c.name: statement.excluded[c.name] for c in table.c if not c.primary_key},
-    )
+def upsert(table: Table) -> InEachDialect:
+    """INSERT or replace: the primary key decides which row is meant."""
+
+    def write(sql: Any) -> Any:
+        statement = sql.insert(table)
+        return statement.on_conflict_do_update(
+            index_elements=list(table.primary_key),
+            set_={c.name: statement.excluded[c.name] for c in table.c if not c.primary_key},
+        )
+
+    return InEachDialect(write)
 
 
 def _sqlite_engine(url: URL) -> Engine:

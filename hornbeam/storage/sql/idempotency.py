@@ -4,19 +4,16 @@ from collections.abc import Mapping
 from datetime import datetime
 
 from sqlalchemy import BindParameter, bindparam, delete, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 
 from hornbeam.errors import KeyInFlight, KeyReused
 from hornbeam.storage.base import IdempotencyStore, StoredAnswer
+from hornbeam.storage.sql.database import InEachDialect
 from hornbeam.storage.sql.part import Part
 from hornbeam.storage.sql.tables import keys
 
 _KEY: BindParameter[str] = bindparam("b_key")
 
-_RESERVE = {
-    "sqlite": sqlite.insert(keys).on_conflict_do_nothing().returning(keys.c.key),
-    "postgresql": postgresql.insert(keys).on_conflict_do_nothing().returning(keys.c.key),
-}
+_RESERVE = InEachDialect(lambda sql: sql.insert(keys).on_conflict_do_nothing().returning(keys.c.key))
 _LOCK = select(keys).where(keys.c.key == _KEY).with_for_update()
 _SET = update(keys).where(keys.c.key == _KEY)
 _RELEASE = delete(keys).where(keys.c.key == _KEY, keys.c.job_id.is_(None))

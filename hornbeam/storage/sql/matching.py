@@ -8,6 +8,7 @@ from collections.abc import Collection, Mapping
 from typing import Any
 
 from sqlalchemy import (
+    JSON,
     BindParameter,
     ColumnElement,
     TableValuedAlias,
@@ -20,7 +21,6 @@ from sqlalchemy import (
     or_,
     select,
 )
-from sqlalchemy.dialects import postgresql
 
 from hornbeam.storage.sql.tables import jobs
 
@@ -37,9 +37,7 @@ def _can_run(needed: TableValuedAlias) -> ColumnElement[bool]:
 
 CAN_RUN: Mapping[str, ColumnElement[bool]] = {
     "sqlite": _can_run(func.json_each(jobs.c.needs_components).table_valued("value")),
-    "postgresql": _can_run(
-        func.jsonb_array_elements_text(cast(jobs.c.needs_components, postgresql.JSONB)).table_valued("value")
-    ),
+    "postgresql": _can_run(func.json_array_elements_text(cast(jobs.c.needs_components, JSON)).table_valued("value")),
 }
 """By the name of the dialect. `abilities` gives the parameters."""
 

@@ -3,11 +3,10 @@
 from datetime import datetime
 
 from sqlalchemy import bindparam, delete, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 
 from hornbeam.jobs.record import CatalogueRecord, WorkerRecord
 from hornbeam.storage.base import WorkerStore
-from hornbeam.storage.sql.database import upsert
+from hornbeam.storage.sql.database import InEachDialect, upsert
 from hornbeam.storage.sql.part import Part, columns_of, row_of
 from hornbeam.storage.sql.tables import catalogues, workers
 
@@ -16,10 +15,7 @@ _REMOVE = delete(workers).where(workers.c.id == bindparam("b_id"))
 _LIST = select(*columns_of(WorkerRecord, workers)).order_by(workers.c.started_at, workers.c.id)
 
 _RENEW = update(catalogues).where(catalogues.c.digest == bindparam("b_digest"))
-_ADD = {
-    "sqlite": sqlite.insert(catalogues).on_conflict_do_nothing(),
-    "postgresql": postgresql.insert(catalogues).on_conflict_do_nothing(),
-}
+_ADD = InEachDialect(lambda sql: sql.insert(catalogues).on_conflict_do_nothing())
 _ANNOUNCED = (
     select(catalogues.c.digest)
     .where(catalogues.c.announced_at >= bindparam("b_since"))

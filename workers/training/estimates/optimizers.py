@@ -1,9 +1,8 @@
 """What an optimizer keeps about each weight, asked of the optimizer itself: Keras's, an operator's, a wrapped one.
 
-A copy of it is built for small stand-ins whose axes are distinct primes; the shapes of what it then keeps, in terms of
-these primes, hold for weights of any size. So nothing of a large model's is allocated. Creating variables runs
-operations and cannot be done inside `keras.StatelessScope`: ask before it is entered. Single numbers are left out:
-most are counters.
+It is built for small stand-ins whose axes are distinct primes; the shapes of what it then keeps, in terms of these
+primes, hold for weights of any size. So nothing of a large model's is allocated. Single numbers are left out: most are
+counters.
 """
 
 import math
@@ -35,7 +34,7 @@ class OptimizerState:
 
     @classmethod
     def of(cls, optimizer: Any) -> "OptimizerState":
-        """Ask an optimizer, which is left as it is. Raises what its own methods raise."""
+        """Ask an optimizer, which is built by this and can train nothing afterwards. Raises what its methods raise."""
         kept = _kept_for_stand_ins(optimizer)
         by_rank = [[each for each in kept if _is_about(each, stand_in)] for stand_in in _STAND_INS]
         return cls(by_rank, waits_for_all=_waits_for_all(optimizer))
@@ -62,11 +61,10 @@ class OptimizerState:
 
 
 def _kept_for_stand_ins(optimizer: Any) -> list[_Kept]:
-    """The shapes of all that a copy makes when it is built; single numbers are left out."""
-    copy = type(optimizer).from_config(optimizer.get_config())
-    before = {id(variable) for variable in copy.variables}
-    copy.build([keras.Variable(initializer="zeros", shape=shape, name="kernel") for shape in _STAND_INS[1:]])
-    new = [variable for variable in copy.variables if id(variable) not in before]
+    """The shapes of all that it makes when it is built; single numbers are left out."""
+    before = {id(variable) for variable in optimizer.variables}
+    optimizer.build([keras.Variable(initializer="zeros", shape=shape, name="kernel") for shape in _STAND_INS[1:]])
+    new = [variable for variable in optimizer.variables if id(variable) not in before]
     return [(tuple(variable.shape), item_size(str(variable.dtype))) for variable in new if tuple(variable.shape)]
 
 
