@@ -58,6 +58,14 @@ def test_reading_goes_on_while_another_process_writes(tmp_path: Path) -> None:
         assert store.get_version(job.id) == 99
 
 
+def test_a_poll_of_a_broken_file_gets_the_stores_own_error(tmp_path: Path) -> None:
+    with closing(open_sql_store(Settings(data_dir=tmp_path))) as store:
+        with store._database.writing() as connection:
+            connection.exec_driver_sql("DROP TABLE jobs")
+        with pytest.raises(StoreUnavailable, match=r"\(OperationalError, SQLITE_ERROR\)"):
+            store.get_version("job_1")
+
+
 def test_a_writer_that_waits_too_long_gets_the_stores_own_error(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

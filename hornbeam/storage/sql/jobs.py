@@ -12,6 +12,7 @@ from hornbeam.jobs.lifecycle import ACTIVE, is_terminal
 from hornbeam.jobs.record import JobRecord, NewJob, Outcome
 from hornbeam.storage.base import JobStore
 from hornbeam.storage.sql.changes import ADD_EVENT, JOB_COLUMNS, LOCK, Change, refused
+from hornbeam.storage.sql.columns import plain
 from hornbeam.storage.sql.cursors import pair_digest
 from hornbeam.storage.sql.part import AnyRow, Part, row_of
 from hornbeam.storage.sql.tables import datasets, job_datasets, jobs, keys, tags
@@ -31,6 +32,7 @@ _HOLD_DATASETS = (
 _TIE_KEY = update(keys).where(keys.c.key == bindparam("b_key"), keys.c.job_id.is_(None))
 _GET = select(*JOB_COLUMNS).where(jobs.c.id == bindparam("b_id"))
 _GET_VERSION = select(jobs.c.version).where(jobs.c.id == bindparam("b_id"))
+_GLANCE_VERSION = "SELECT version FROM jobs WHERE id = ?"
 _COUNT = select(jobs.c.status, func.count().label("jobs")).group_by(jobs.c.status)
 _DELETE = delete(jobs).where(jobs.c.id == bindparam("b_id"))
 
@@ -99,8 +101,12 @@ class SqlJobs(Part, JobStore):
 
     def get_version(self, job_id: str) -> int:
         """See JobStore."""
-        with self._database.reading() as connection:
-            version: int | None = connection.execute(_GET_VERSION, {"b_id": job_id}).scalar()
+        version: int | None
+        if self._database.is_sqlite:  # each poll asks, on the event loop
+            version = self._database.glance(_GLANCE_VERSION, plain(job_id))
+        else:
+            with self._database.reading() as connection:
+                version = connection.execute(_GET_VERSION, {"b_id": job_id}).scalar()
         if version is None:
             raise JobNotFound
         return version
