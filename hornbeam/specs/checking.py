@@ -30,9 +30,10 @@ from hornbeam.specs.monitors import (
     settle_metric_names,
 )
 from hornbeam.specs.other_data import check_other_data
-from hornbeam.specs.parsing import read
+from hornbeam.specs.parsing import parse, shaped
 from hornbeam.specs.preprocessing import settle_preprocessing
-from hornbeam.specs.remembered import Memory, Remembered, key_of, packed, unpacked
+from hornbeam.specs.remembered import Memory, Remembered, key_of, packed, unpacked, unseen_of
+from hornbeam.specs.shape import validate
 from hornbeam.specs.targets import check_targets
 from schemas.catalog import ComponentKind
 from schemas.datasets import OtherSplit, StoredSource
@@ -88,34 +89,34 @@ def examine_body(
         datasets: What clients have brought; nothing where it is left out.
         memory: Of earlier examinations under the same settings.
     """
-    document, spec, report = read(body, settings)
+    document, report = parse(body, settings)
     if needs_dataset and document.get("dataset") is None:
         message = "The spec needs a field 'dataset'."
         report.error("", "field.missing", message, "Only ?validate_only=true proves a model without data.")
-    if spec is None:
-        checker = ComponentChecker(catalogue, report, settings.max_dimension)
-        for kind, value, where in _components_in(document):
-            checker.check(kind, value, where)
-        raise InvalidSpec(report.findings)
-    is_pure = memory is not None and not report.findings and not _names_stored_data(spec)
-    key = key_of(document, catalogue.digest) if is_pure else None
-    known = memory.find(key) if memory is not None and key is not None else None
-    if known is not None:
-        checked = _renewed(known, spec)
-    else:
+    key = key_of(document, catalogue.digest) if memory is not None and not report.findings else None
+    checked = None if memory is None or key is None else _recalled(memory.find(key), document)
+    if checked is None:
+        spec = shaped(document, report)
+        if spec is None:
+            checker = ComponentChecker(catalogue, report, settings.max_dimension)
+            for kind, value, where in _components_in(document):
+                checker.check(kind, value, where)
+            raise InvalidSpec(report.findings)
         checked = _examine(spec, report, catalogue, settings, datasets or NoDatasets())
-        if memory is not None and key is not None and not checked.has_errors:
+        if memory is not None and key is not None and not checked.has_errors and not _names_stored_data(spec):
             memory.keep(key, Remembered(packed(checked.spec), checked.findings, checked.pointers))
     _fill_in(checked.spec, settings)
     return checked
 
 
-def _renewed(known: Remembered, spec: JobSpec) -> Checked:
-    """What was found in a spec that differs in nothing which is looked at."""
-    own = {"name": spec.name, "metadata": spec.metadata, "priority": spec.priority}
-    renewed = unpacked(known, **own)
-    renewed["training"]["seed"] = spec.training.seed
-    return Checked(renewed, known.findings, pointers=known.pointers)
+def _recalled(known: Remembered | None, document: Mapping[str, Any]) -> Checked | None:
+    """What was found in a spec that differs in nothing which is looked at; None where there is none, or no longer."""
+    own = None if known is None else validate(unseen_of(document))[0]
+    if known is None or own is None:
+        return None
+    spec = unpacked(known, name=own.name, metadata=own.metadata, priority=own.priority)
+    spec["training"]["seed"] = own.training.seed
+    return Checked(spec, known.findings, pointers=known.pointers)
 
 
 def _names_stored_data(spec: JobSpec) -> bool:

@@ -17,6 +17,8 @@ _LARGE = 65_536
 """Bytes of a normalised spec that are not worth keeping: together they could fill the memory."""
 _UNSEEN = ("name", "metadata", "priority")
 """Fields of a spec that only its shape is checked of; and the training's seed."""
+_ANY: Mapping[str, Any] = {"model": {"layers": [{"type": "Dense"}]}, "loss": "MeanSquaredError"}
+"""What a spec can't do without."""
 _FORM = 2
 """Of `marshal`: the newest whose bytes depend on nothing but the value."""
 
@@ -65,6 +67,14 @@ def key_of(document: Mapping[str, Any], digest: str) -> bytes:
     if isinstance(training, dict) and "seed" in training:
         seen["training"] = {**training, "seed": None}
     return marshal.dumps((digest, seen), _FORM)
+
+
+def unseen_of(document: Mapping[str, Any]) -> dict[str, Any]:
+    """What `key_of` leaves out, in a small spec: if it has the right shape, a remembered spec with it has, too."""
+    unseen = {name: document[name] for name in _UNSEEN if name in document}
+    training = document.get("training")
+    seed = {"seed": training["seed"]} if isinstance(training, dict) and "seed" in training else {}
+    return {**_ANY, **unseen, "training": seed}
 
 
 def packed(spec: dict[str, Any]) -> bytes:

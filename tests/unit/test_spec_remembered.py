@@ -87,12 +87,21 @@ def test_only_specs_without_errors_are_remembered():
     assert memory.told == 0
 
 
-def test_a_name_that_is_wrong_is_found_in_a_spec_that_was_seen_before():
+@pytest.mark.parametrize(
+    ("wrong", "pointer"),
+    [
+        ({"name": ""}, "/name"),
+        ({"priority": 1000}, "/priority"),
+        ({"metadata": {"team": 1}}, "/metadata/team"),
+        ({"training": {"seed": "3"}}, "/training/seed"),
+    ],
+)
+def test_what_no_check_looks_at_must_have_its_shape_in_a_spec_that_was_seen_before(wrong, pointer):
     memory = Memory()
     examined(SPEC, memory)
     with pytest.raises(InvalidSpec) as refused:
-        examined(SPEC | {"name": ""}, memory)
-    assert [finding.pointer for finding in refused.value.findings] == ["/name"]
+        examined(SPEC | wrong, memory)
+    assert [finding.pointer for finding in refused.value.findings] == [pointer]
 
 
 def test_a_model_that_was_proven_by_itself_is_no_job():
