@@ -4,6 +4,7 @@ Keras has none, and a row with a NaN makes the loss one. Leaves text, whose miss
 lookups.
 """
 
+from collections.abc import Iterable, Iterator
 from typing import Annotated, Any, Literal
 
 import keras
@@ -12,6 +13,9 @@ from keras import ops
 from pydantic import Field
 
 from hornbeam.components.registry import register_layer
+
+_BYTES_AT_ONCE = 128 * 2**20
+_NUMBER_BYTES = 8
 
 
 @register_layer
@@ -51,12 +55,17 @@ class Imputation(keras.layers.Layer):  # type: ignore[misc]
         self.fill = self.add_weight(shape=(input_shape[-1],), initializer=initial, trainable=False, name="fill")
 
     def adapt(self, data: Any) -> None:
-        """Learn from rows, (rows, ..., columns), with NaN where there is nothing."""
-        rows = np.asarray(data, np.float64)
+        """Learn from rows, (rows, ..., columns), with NaN where there is nothing; or from batches of such rows.
+
+        Args:
+            data: An array, or something that gives the batches each time that it is iterated over. For a mean it is
+                gone through once; for what needs all of a column's values at once, as often as memory asks for it.
+        """
+        batches = [data] if hasattr(data, "shape") else data
         if not self.built:
-            self.build((None, *rows.shape[1:]))
-        rows = rows.reshape(-1, rows.shape[-1])
-        self.fill.assign(np.array([self._learnt(column) for column in rows.T], np.float32))
+            self.build((None, *next(iter(batches)).shape[1:]))
+        learn = _means if self.strategy == "mean" else self._one_by_one
+        self.fill.assign(learn(batches).astype(np.float32))
 
     def call(self, inputs: Any) -> Any:
         """The filled columns, with their indicators where these are wanted."""
@@ -76,11 +85,35 @@ class Imputation(keras.layers.Layer):  # type: ignore[misc]
         own = {"strategy": self.strategy, "fill_value": self.fill_value, "add_indicator": self.add_indicator}
         return {**super().get_config(), **own}
 
-    def _learnt(self, column: np.ndarray) -> float:
-        there = column[~np.isnan(column)]
+    def _one_by_one(self, batches: Iterable[Any]) -> np.ndarray:
+        """What each column's own values say, some columns at a time."""
+        rows = sum(len(flat) for flat in _flat(batches))
+        at_once = max(1, _BYTES_AT_ONCE // (rows * _NUMBER_BYTES))
+        learnt: list[float] = []
+        for first in range(0, self.fill.shape[0], at_once):
+            some = np.concatenate([flat[:, first : first + at_once] for flat in _flat(batches)])
+            learnt += [self._learnt(column[~np.isnan(column)]) for column in some.T]
+        return np.array(learnt)
+
+    def _learnt(self, there: np.ndarray) -> float:
         if not len(there):
             return 0.0
-        if self.strategy == "most_frequent":
-            values, counts = np.unique(there, return_counts=True)
-            return float(values[np.argmax(counts)])
-        return float(np.mean(there) if self.strategy == "mean" else np.median(there))
+        if self.strategy == "median":
+            return float(np.median(there))
+        values, counts = np.unique(there, return_counts=True)
+        return float(values[np.argmax(counts)])
+
+
+def _means(batches: Iterable[Any]) -> np.ndarray:
+    """The mean of what is there in each column, 0 where nothing is."""
+    sums = [(np.nansum(flat, axis=0), np.sum(~np.isnan(flat), axis=0)) for flat in _flat(batches)]
+    total, count = (np.sum(parts, axis=0) for parts in zip(*sums, strict=True))
+    means: np.ndarray = total / np.maximum(count, 1)
+    return means
+
+
+def _flat(batches: Iterable[Any]) -> Iterator[np.ndarray]:
+    """Batches as rows of columns."""
+    for batch in batches:
+        rows = np.asarray(batch, np.float64)
+        yield rows.reshape(-1, rows.shape[-1])

@@ -7,7 +7,7 @@ which layers learn, and where they may stand, to `hornbeam.specs.learning`.
 
 import logging
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import keras
@@ -16,7 +16,7 @@ import numpy as np
 from hornbeam.specs.learning import learns
 from workers.training.assembly import Observer, Tensors
 from workers.training.build import build_error
-from workers.training.columns import AnyColumn, Array, Column, in_memory
+from workers.training.columns import AnyColumn, Array, Column, Made, Numbers, taken
 from workers.training.failures import plain_message
 
 log = logging.getLogger("workers.training")
@@ -26,6 +26,8 @@ Learnt = dict[str, dict[str, Any]]
 
 _ROWS_AT_ONCE = 1024
 _BYTES_AT_ONCE = 32 * 2**20
+_WHOLE_BYTES = 128 * 2**20
+"""What a layer learns from as a whole."""
 _WITH_VOCABULARY = (keras.layers.StringLookup, keras.layers.IntegerLookup, keras.layers.TextVectorization)
 
 
@@ -53,7 +55,7 @@ class Learning(Observer):
         (tensor,) = keras.tree.flatten(tensors)
         rows = self._arriving(tensor, inputs)
         try:
-            layer.adapt(_in_batches(rows) if isinstance(rows, Column) else rows)
+            _adapt(layer, rows)
         except Exception as error:
             message = f"Layer {spec['name']!r} ({spec['type']}) can't learn from the data: {plain_message(error)}"
             raise build_error(pointer, "layer.cannot_learn", message) from error
@@ -65,27 +67,57 @@ class Learning(Observer):
         return Learning(lambda: {name: self._arriving(tensor, inputs) for name, tensor in tensors.items()}, self.learnt)
 
     def _arriving(self, tensor: Any, inputs: Tensors) -> AnyColumn:
-        """The rows of a tensor: (rows, …); text that memory has no room for stays where it is."""
+        """The rows of a tensor: (rows, …), computed as they are asked for where layers stand before it."""
         features = self._features()
         for name, given in inputs.items():
             if given is tensor:
-                column = features[name]
-                return column if column.dtype == object else in_memory(column)
+                return features[name]
         sources = keras.utils.get_source_inputs(tensor)
         needed = {name: given for name, given in inputs.items() if any(given is source for source in sources)}
         before = keras.Model(list(needed.values()), tensor)
-        return np.concatenate([made for _, made in through(before, [features[name] for name in needed])])
+        columns, dtype = [features[name] for name in needed], numpy_dtype(tensor)
+
+        def make(numbers: Numbers) -> Array:
+            chunks = [made for _, made in through(before, [taken(column, numbers) for column in columns])]
+            return np.concatenate(chunks).astype(dtype, copy=False)
+
+        return Made(make, (len(columns[0]), *tensor.shape[1:]), dtype)
 
 
-def _in_batches(column: Column) -> Any:
-    """Text, some rows at a time, for a layer that counts words."""
+class _Batches:
+    """All rows of a column, some at a time, as often as they are gone through."""
+
+    def __init__(self, column: AnyColumn) -> None:
+        self._column, self._step = column, _rows_at_once(column)
+
+    def __iter__(self) -> Iterator[Array]:
+        for first in range(0, len(self._column), self._step):
+            yield self._column[np.arange(first, min(first + self._step, len(self._column)))]
+
+
+def _adapt(layer: Any, rows: AnyColumn) -> None:
+    """Let a layer learn: from all rows at once, and where these could fill the memory, from batches.
+
+    How large they are decides, and not how much memory there is: wherever it is trained, the layer learns the same.
+    """
+    batches = _Batches(rows)
+    if rows.dtype == object and isinstance(rows, Column):
+        layer.adapt(_text(rows, batches))
+    elif _bytes(rows) <= _WHOLE_BYTES:
+        layer.adapt(rows if isinstance(rows, np.ndarray) else np.concatenate(list(batches)))
+    else:
+        # Keras sums up batches in the type that the layer computes in, and a half's is too small for that.
+        policy, layer.dtype_policy = layer.dtype_policy, "float32"
+        layer.adapt(batches)
+        layer.dtype_policy = policy
+
+
+def _text(column: Column, batches: Iterable[Array]) -> Any:
+    """Text, for a layer that counts words."""
     import tensorflow as tf  # noqa: PLC0415 - only where there is text
 
-    def batches() -> Iterator[Array]:
-        for first in range(0, len(column), _ROWS_AT_ONCE):
-            yield column[np.arange(first, min(first + _ROWS_AT_ONCE, len(column)))]
-
-    return tf.data.Dataset.from_generator(batches, output_signature=tf.TensorSpec((None, *column.shape[1:]), tf.string))
+    signature = tf.TensorSpec((None, *column.shape[1:]), tf.string)
+    return tf.data.Dataset.from_generator(lambda: iter(batches), output_signature=signature)
 
 
 def through(model: Any, columns: Sequence[AnyColumn]) -> Iterator[tuple[int, Any]]:
@@ -105,11 +137,24 @@ def through(model: Any, columns: Sequence[AnyColumn]) -> Iterator[tuple[int, Any
         yield first, keras.tree.map_structure(keras.ops.convert_to_numpy, made)
 
 
+def numpy_dtype(tensor: Any) -> str:
+    """What NumPy keeps the values of a symbolic tensor in: text as objects, and halves, which it has no type for."""
+    if tensor.dtype == "string":
+        return "object"
+    return "float32" if tensor.dtype in ("float16", "bfloat16") else str(tensor.dtype)
+
+
 def _rows_at_once(column: AnyColumn) -> int:
-    if None in column.shape[1:]:
-        return 1
-    row_bytes = column.dtype.itemsize * math.prod(size or 1 for size in column.shape[1:])
-    return max(1, min(_ROWS_AT_ONCE, _BYTES_AT_ONCE // row_bytes))
+    return 1 if None in column.shape[1:] else max(1, min(_ROWS_AT_ONCE, _BYTES_AT_ONCE // _row_bytes(column)))
+
+
+def _bytes(column: AnyColumn) -> int:
+    return len(column) * _row_bytes(column)
+
+
+def _row_bytes(column: AnyColumn) -> int:
+    """What a row takes, if what varies in size is small."""
+    return column.dtype.itemsize * math.prod(size or 1 for size in column.shape[1:])
 
 
 def _tensor(values: Array) -> Any:

@@ -15,7 +15,7 @@ import numpy as np
 from hornbeam.specs.column_graph import WHERE, Preprocessing
 from hornbeam.specs.graphs import INPUT
 from schemas.problems import Finding
-from workers.training.adapting import Learning, through
+from workers.training.adapting import Learning, numpy_dtype, through
 from workers.training.assembly import Assembler, Observer
 from workers.training.build import Builder, BuildError, build_error
 from workers.training.callbacks import assign_all
@@ -158,7 +158,7 @@ class Preprocessor:
             return {name: self._made_anew(columns, pipeline, name, shape) for name, shape in shapes.items()}
         made: dict[str, AnyColumn] = {}
         for name, shape in shapes.items():
-            dtype = _dtype(self._outputs[name])
+            dtype = numpy_dtype(self._outputs[name])
             stored = None if dtype == _TEXT else room(shape)
             made[name] = np.empty(shape, dtype) if stored is None else stored
         rows = len(columns[0])
@@ -178,7 +178,7 @@ class Preprocessor:
 
     def _made_anew(self, columns: list[AnyColumn], pipeline: Any, name: str, shape: tuple[int, ...]) -> AnyColumn:
         """A column whose rows are made each time that they are asked for."""
-        dtype = _dtype(self._outputs[name])
+        dtype = numpy_dtype(self._outputs[name])
         if pipeline is not None:
             piped: AnyColumn = pipeline.column(name, shape, dtype)
             return piped
@@ -201,12 +201,6 @@ def _by_name(features: Any, graph: Preprocessing) -> Mapping[str, AnyColumn]:
 def _single(named: dict[str, Any]) -> Any:
     """The only one by itself, several by their names."""
     return named if len(named) > 1 else next(iter(named.values()))
-
-
-def _dtype(tensor: Any) -> str:
-    if tensor.dtype == "string":
-        return _TEXT
-    return "float32" if tensor.dtype in ("float16", "bfloat16") else str(tensor.dtype)
 
 
 def _write(target: AnyColumn, first: int, rows: Array) -> None:

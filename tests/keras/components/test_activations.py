@@ -75,7 +75,9 @@ def test_half_precision_stays(case):
 
 
 @pytest.mark.parametrize(
-    "activation", [Gaussian(1e-3), Gaussian(1e6), Sine(30.0), Sine(1e6), Snake(1e6), SMU(mu=1e6)], ids=repr
+    "activation",
+    [Gaussian(1e-3), Gaussian(1e6), Sine(30.0), Sine(1e6), Snake(1e6), SMU(mu=1e6)],
+    ids=lambda activation: f"{type(activation).__name__}-{activation.get_config()}",
 )
 def test_half_precision_spoils_nothing(activation):
     """A factor of 1e6 is infinite in float16, and so is 30 times 3000."""

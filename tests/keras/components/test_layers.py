@@ -5,6 +5,8 @@ import numpy as np
 import pytest
 from keras import ops
 
+from hornbeam.components import imputation
+from hornbeam.components.imputation import Imputation
 from hornbeam.components.layers import LayerScale, SqueezeExcitation, StochasticDepth
 from tests.keras.components.journeys import in_a_fresh_process, rebuilt, trained
 
@@ -161,3 +163,33 @@ def test_layer_scale_multiplies_each_channel_by_its_own_weight():
     assert np.allclose(numpy(layer(x)), x * np.array([1.0, 2.0, 3.0, -1.0], "float32"))
     assert layer.compute_output_shape((None, 3, 4)) == (None, 3, 4)
     assert LayerScale.from_config(layer.get_config()).initial_value == 0.5
+
+
+def _modes(rows):
+    """The most frequent number of each column, the smallest of those that come as often."""
+    columns = (column[~np.isnan(column)] for column in rows.T)
+    counted = (np.unique(column, return_counts=True) for column in columns)
+    return [values[counts.argmax()] if len(values) else 0 for values, counts in counted]
+
+
+@pytest.mark.parametrize("as_batches", [False, True], ids=["whole", "in batches"])
+@pytest.mark.parametrize(
+    ("strategy", "expected"),
+    [("mean", np.nanmean), ("median", np.nanmedian), ("most_frequent", lambda rows, axis: _modes(rows))],
+)
+def test_imputation_learns_from_what_is_there(strategy, expected, as_batches, monkeypatch):
+    monkeypatch.setattr(imputation, "_BYTES_AT_ONCE", 8 * 90 * 2)  # two columns at once
+    rows = np.random.default_rng(0).integers(0, 9, (90, 5)).astype("float32")
+    rows[np.random.default_rng(1).random(rows.shape) < 0.3] = np.nan
+    layer = Imputation(strategy)
+
+    layer.adapt([rows[:17], rows[17:18], rows[18:]] if as_batches else rows)
+
+    np.testing.assert_allclose(numpy(layer.fill), expected(rows, axis=0), rtol=1e-6)
+
+
+@pytest.mark.parametrize("strategy", ["mean", "median", "most_frequent"])
+def test_a_column_of_nothing_is_filled_with_zeros(strategy):
+    layer, rows = Imputation(strategy), np.array([[np.nan, 1.0], [np.nan, 3.0]], "float32")
+    layer.adapt(rows)
+    assert numpy(layer(rows))[:, 0].tolist() == [0, 0]
