@@ -41,15 +41,25 @@ def add(
     metadata: Annotated[
         list[str] | None, typer.Option(metavar="KEY=VALUE", help="A pair that it carries; may be repeated.")
     ] = None,
+    sha256: Annotated[
+        str | None, typer.Option(metavar="HEX", help="Of what lies behind the URL: what differs is refused.")
+    ] = None,
     server: Server = None,
     as_json: AsJson = False,
 ) -> None:
     """Bring a file as a dataset, or have the service fetch it, and show its columns."""
+    is_elsewhere = _URL.match(file) is not None
+    if sha256 is not None and not is_elsewhere:
+        raise typer.BadParameter("A file that is sent is checked by itself.", param_hint="--sha256")
     options = _options(option or [], kind or [])
     pairs = dict(_pair(text, "--metadata") for text in metadata or [])
     with session(server, as_json=as_json) as current:
-        bring = current.client.datasets.create_from if _URL.match(file) else current.client.datasets.create
-        _print(current, bring(file, name=name, options=options, metadata=pairs))
+        ours = current.client.datasets
+        if is_elsewhere:
+            dataset = ours.create_from(file, name=name, options=options, metadata=pairs, sha256=sha256)
+        else:
+            dataset = ours.create(file, name=name, options=options, metadata=pairs)
+        _print(current, dataset)
 
 
 @datasets.command("list")

@@ -13,7 +13,7 @@ MANY_PARAMETERS: dict[str, int] = {
     "service/routes/datasets.py::create_dataset": 7,
     "service/routes/datasets.py::put_dataset": 7,
     # typer: each is an option.
-    "hornbeam/cli/datasets.py::add": 7,
+    "hornbeam/cli/datasets.py::add": 8,
 }
 
 FUNCTION_LEVEL_IMPORTS: dict[str, frozenset[str]] = {

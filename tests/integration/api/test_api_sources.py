@@ -216,6 +216,15 @@ class TestFromTheClient:
         assert refused.exit_code == 3
         assert "https://" in refused.stderr
 
+    def test_which_refuses_another_file_than_was_announced(self, fetching, monkeypatch):
+        monkeypatch.setenv("HORNBEAM_SERVER", str(fetching.http.base_url))
+        add = ["datasets", "add", "--sha256"]
+        assert CliRunner().invoke(app, [*add, SHA256, fetching.url()]).exit_code == 0
+        refused = CliRunner().invoke(app, [*add, "0" * 64, fetching.url()])
+        assert (refused.exit_code, SHA256 in refused.stderr) == (3, True), refused.stderr
+        here = CliRunner().invoke(app, [*add, SHA256, __file__])
+        assert (here.exit_code, "--sha256" in here.stderr) == (2, True)
+
 
 def until_closed(said: bytes, gone: threading.Event) -> Callable[[ssl.SSLSocket], None]:
     """An answer that stops, and notices when nobody waits for the rest."""
