@@ -6,21 +6,16 @@ import keras
 import numpy as np
 import pytest
 
-from hornbeam.components.catalog import load_catalogue
-from tests.keras.specs import checked
+from tests.keras.specs import CATALOGUE, assembled, checked
 from tests.keras.trainings import StopAfterAsking
 from workers.messages import ArtifactSaved, PlanRequest, ResumePoint, Stopped, Succeeded
-from workers.training import adapting
-from workers.training.adapting import Learning
 from workers.training.assembly import Assembler
 from workers.training.build import Builder, BuildError
-from workers.training.columns import Column
 from workers.training.data import load
 from workers.training.proof import prove
 
 pytestmark = pytest.mark.keras
 
-CATALOGUE = load_catalogue()
 WINE = {"source": {"builtin": "wine"}, "validation": {"fraction": 0.2}}
 DIGITS = {"source": {"builtin": "digits"}, "validation": {"fraction": 0.2}}
 OUT = {"type": "Dense", "units": 3, "activation": "softmax", "name": "out"}
@@ -50,15 +45,6 @@ def weights_of(trained):
 def finished(trained):
     assert trained.last == Succeeded(reason="completed"), trained.last
     return trained
-
-
-def assembled(layers, features, **inputs):
-    """A model with layers that learnt from `features`, by input."""
-    model = {"inputs": inputs, "layers": layers} if inputs else {"layers": layers}
-    model["input_shape"] = None if inputs else list(features["input"].shape[1:])
-    spec = checked(model=model)
-    learning = Learning(lambda: features, {})
-    return Assembler(Builder(CATALOGUE), learning).model(spec["model"], {}), learning.learnt
 
 
 # What they learn
@@ -112,49 +98,6 @@ def test_what_is_augmented_while_training_is_not_while_learning():
     model, _ = assembled([noise, {"type": "Dropout", "rate": 0.5}, {"type": "Normalization"}], {"input": rows})
 
     assert np.allclose(model.layers[2].get_weights()[0], rows.mean(0))
-
-
-class Counted(Column):
-    """Rows on no disk, which tells how many were asked for at once."""
-
-    def __init__(self, rows):
-        self.rows, self.shape, self.dtype, self.most = rows, rows.shape, rows.dtype, 0
-
-    def __getitem__(self, numbers):
-        self.most = max(self.most, len(numbers))
-        return self.rows[numbers]
-
-
-@pytest.mark.parametrize("before", [[], [{"type": "Rescaling", "scale": 2.0}]], ids=["raw", "computed"])
-@pytest.mark.parametrize(
-    "layer",
-    [
-        {"type": "Normalization"},
-        {"type": "Normalization", "axis": None},
-        {"type": "hornbeam>Imputation"},
-        {"type": "hornbeam>Imputation", "strategy": "median"},
-        {"type": "Discretization", "num_bins": 4},
-    ],
-    ids=str,
-)
-def test_rows_that_could_fill_the_memory_are_learnt_from_some_at_a_time(layer, before, monkeypatch):
-    rows = np.random.default_rng(0).normal(5, 3, (3000, 2)).astype("float32")
-    [*_, whole] = assembled([*before, layer], {"input": rows})[0].layers
-    monkeypatch.setattr(adapting, "_WHOLE_BYTES", 0)
-    column = Counted(rows)
-
-    [*_, by_batches] = assembled([*before, layer], {"input": column})[0].layers
-
-    assert column.most == 1024
-    # Keras knows a quantile's rank to 0.01.
-    atol = 0.3 if layer["type"] == "Discretization" else 1e-5
-    assert np.allclose(learnt_by(whole), learnt_by(by_batches), rtol=1e-5, atol=atol)
-
-
-def learnt_by(layer):
-    if isinstance(layer, keras.layers.Discretization):
-        return layer.bin_boundaries
-    return np.concatenate([np.ravel(weight) for weight in layer.get_weights()[:2]])
 
 
 def test_layers_learn_one_after_the_other():

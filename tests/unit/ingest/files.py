@@ -1,10 +1,13 @@
 """Files of each format, made by code: small, whole, and with known contents."""
 
+import bz2
+import gzip
 import io
+import lzma
 import struct
 import tarfile
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -13,6 +16,21 @@ from PIL import Image
 from pyarrow import parquet
 
 from hornbeam.ingest.records import masked_crc
+
+
+def zstandard(data: bytes) -> bytes:
+    frame = pa.compress(data, "zstd", asbytes=True)
+    assert isinstance(frame, bytes)
+    return frame
+
+
+PACKED: Mapping[str, Callable[[bytes], bytes]] = {
+    "gz": gzip.compress,
+    "bz2": bz2.compress,
+    "xz": lzma.compress,
+    "zst": zstandard,
+}
+"""What compresses a file, by the ending of its name."""
 
 
 def picture(width: int = 8, height: int = 6, mode: str = "RGB", format_: str = "PNG", seed: int = 0) -> bytes:

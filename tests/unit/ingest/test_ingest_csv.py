@@ -1,10 +1,7 @@
 """CSV: delimiters, names, types, widening, what is told of places; and Python's csv module agrees."""
 
-import bz2
 import csv
-import gzip
 import io
-import lzma
 from datetime import UTC, datetime
 
 import pytest
@@ -13,6 +10,7 @@ from hypothesis import strategies as st
 
 from hornbeam.ingest.protocol import IngestLimits
 from schemas.stored_datasets import ColumnKind
+from tests.unit.ingest import files
 
 RELAXED = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
@@ -99,10 +97,10 @@ def test_what_is_missing_can_be_told(read):
     assert told.profile.options.missing == ["?"]
 
 
-@pytest.mark.parametrize("pack", [gzip.compress, bz2.compress, lzma.compress])
-def test_compressed_files_are_read(read, pack):
-    name = {gzip.compress: "a.csv.gz", bz2.compress: "a.csv.bz2", lzma.compress: "a.csv.xz"}[pack]
-    told = read(name, pack(b"a,b\n1,2\n") + pack(b"3,4\n"))
+@pytest.mark.parametrize("ending", files.PACKED)
+def test_compressed_files_are_read(read, ending):
+    pack = files.PACKED[ending]
+    told = read(f"a.csv.{ending}", pack(b"a,b\n1,2\n") + pack(b"3,4\n"))
     assert told.profile.rows == 2
     assert rows_of(read) == [(1, 2), (3, 4)]
 

@@ -71,6 +71,22 @@ def test_json_lines(read):
     assert told.profile.preview[0] == [1.0, [[1, 2], [3, 4]], "2020-01-01T00:00:00", None]
 
 
+@pytest.mark.parametrize("ending", files.PACKED)
+@pytest.mark.parametrize(
+    ("name", "data", "format_", "options"),
+    [
+        ("a.jsonl", b'{"a": 1}\n{"a": 2}\n', DatasetFormat.JSONL, {}),
+        ("a.tfrecord", RECORDS, DatasetFormat.TFRECORD, DECLARED),
+    ],
+    ids=["JSON Lines", "TFRecord"],
+)
+def test_what_is_read_in_one_go_may_be_compressed(read, name, data, format_, options, ending):
+    plain = read(name, data, **options).profile
+    packed = read(f"{name}.{ending}", files.PACKED[ending](data), **options).profile
+    assert packed.format is format_
+    assert (packed.rows, packed.columns, packed.preview) == (plain.rows, plain.columns, plain.preview)
+
+
 def test_json_lines_whose_columns_change_late(read):
     lines = b'{"a": 1, "b": "2020-01-01"}\n' * 60_000 + b'{"a": 1.5, "b": "soon", "c": [1]}\n'
     told = read("a.ndjson", lines)
