@@ -25,6 +25,7 @@ from service.parts import Parts
 from service.problems import add_handlers
 from service.recording import Recorder
 from service.routing import heads
+from service.starting import StartedPlainly
 from service.stopping import Stopping
 from service.submission import Submissions
 from service.threads import Threads
@@ -56,7 +57,7 @@ class Application(FastAPI):
     def build_middleware_stack(self) -> ASGIApp:
         """Ours around FastAPI's, whose outermost layer answers what nobody expected: that is to be counted as well."""
         guarded = Guarded(super().build_middleware_stack(), self._allowed_hosts)
-        return Measured(Secured(guarded), self.instruments)
+        return StartedPlainly(Measured(Secured(guarded), self.instruments))
 
     def openapi(self) -> dict[str, Any]:
         """The document, written when it is first asked for."""
