@@ -175,6 +175,9 @@ class LayerPlan(Response):
 class Plan(Response):
     """What the planner found when it built the model without allocating it."""
 
+    preprocess: list[LayerPlan] = Field(
+        default_factory=list, description="What makes the model's inputs of the dataset's columns, once for all epochs."
+    )
     layers: list[LayerPlan] = Field(default_factory=list)
     parameters: int | None = None
     trainable_parameters: int | None = None

@@ -133,11 +133,13 @@ def component_table(components: Iterable[ComponentEntry]) -> Table:
 
 
 def plan_table(plan: Plan) -> Table:
-    """The layers of a model, as the planner built it."""
+    """The layers of a model, as the planner built it, behind those that stand before it."""
     table = plain_table("layer", "type", "output shape", "parameters")
-    for layer in plan.layers:
-        shape = "x".join("?" if size is None else str(size) for size in layer.output_shape or [])
-        table.add_row(layer.name, layer.type, shape, f"{layer.parameters:,}")
+    for layers in (plan.preprocess, plan.layers):
+        for layer in layers:
+            shape = "x".join("?" if size is None else str(size) for size in layer.output_shape or [])
+            table.add_row(layer.name, layer.type, shape, f"{layer.parameters:,}")
+        table.add_section()
     if plan.parameters is not None:
         table.add_row("", "", "", f"{plan.parameters:,}", style="bold")
     return table

@@ -10,6 +10,7 @@ from schemas.estimates import Estimates, MemoryEstimate, SecondsEstimate
 from schemas.jobs import LayerPlan, Plan
 
 _HEADINGS = ("layer", "type", "output shape", "parameters", "operations")
+_RULE = ("",) * len(_HEADINGS)
 _NUMBERS_FROM = 3
 """The first column that is set to the right."""
 _THOUSANDS = ("", " k", " M", " G", " T", " P")
@@ -19,8 +20,9 @@ _UNITS = ((99.5, 1.0, "s"), (5970.0, 60.0, "min"), (math.inf, 3600.0, "h"))
 
 
 def plan_text(plan: Plan) -> str:
-    """The whole plan."""
-    table = [_HEADINGS, *(layer_cells(layer) for layer in plan.layers)]
+    """The whole plan. What stands before the model comes first, and then a line without words."""
+    before = [*map(layer_cells, plan.preprocess), _RULE] if plan.preprocess else []
+    table = [_HEADINGS, *before, *map(layer_cells, plan.layers)]
     return "\n".join([*_aligned(table), "", *summary(plan)]).rstrip() + "\n"
 
 

@@ -141,6 +141,13 @@ def test_the_model_is_proven_on_what_the_chains_give():
     assert [finding for finding in answer.findings if finding.severity is Severity.ERROR] == []
     # 1 age, 3 cities and one for others, 2,000 words, 1 member; a bias each.
     assert answer.plan.layers[0].parameters == (1 + 4 + 2000 + 1 + 1) * 8
+    steps = [(layer.pointer, layer.type, layer.output_shape) for layer in answer.plan.preprocess]
+    assert steps[:3] == [
+        ("/dataset/preprocess/age/0", "hornbeam>Imputation", [None, 1]),
+        ("/dataset/preprocess/age/1", "Normalization", [None, 1]),
+        ("/dataset/preprocess/city/0", "StringLookup", [None, 4]),
+    ]
+    assert steps[-1] == ("/dataset/preprocess", "Concatenate", [None, 2006])
 
 
 def test_a_chain_that_does_not_fit_is_told_where_it_stands():

@@ -58,6 +58,22 @@ def test_a_plan_is_a_table_and_what_its_training_takes():
     ]
 
 
+def test_what_stands_before_the_model_comes_first():
+    step = LayerPlan(
+        pointer="/dataset/preprocess/age/0", name="age", type="Normalization", output_shape=[None, 1], parameters=3
+    )
+    text = plan_text(PLAN.model_copy(update={"preprocess": [step], "estimates": None}))
+    assert text.splitlines() == [
+        "layer   type           output shape  parameters  operations",
+        "age     Normalization  ?x1                    3",
+        "",
+        "conv    Conv2D         ?x26x26x32           320       411 k",
+        "output  Dense          ?x10             216,330",
+        "",
+        "216,650 parameters, 216,330 of them trained",
+    ]
+
+
 def test_what_is_not_known_is_not_said():
     plan = PLAN.model_copy(update={"estimates": None, "trainable_parameters": 216_650})
 

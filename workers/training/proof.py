@@ -21,6 +21,7 @@ from hornbeam.datasets.labels import Labels
 from hornbeam.datasets.splits import split_sizes
 from hornbeam.jobs.plan_text import plan_text
 from hornbeam.queue.base import ProofAnswer
+from hornbeam.specs.column_graph import WHERE, Preprocessing
 from hornbeam.specs.graphs import INPUT
 from schemas.jobs import LayerPlan, Plan
 from schemas.problems import Finding, Severity
@@ -77,15 +78,7 @@ class _Layers(Observer):
         parameters = 0 if id(layer) in self.counted else _sizes(layer.weights)
         trainable = 0 if id(layer) in self.counted else _sizes(layer.trainable_weights)
         self.counted.add(id(layer))
-        self.plans.append(
-            LayerPlan(
-                pointer=pointer,
-                name=spec.get("name") or layer.name,
-                type=kind_of(spec) if "shared" not in spec else type(layer).__name__,
-                output_shape=list(_first(outputs).shape),
-                parameters=parameters,
-            )
-        )
+        self.plans.append(_layer_plan(layer, spec, pointer, outputs, parameters))
         self.count(parameters, trainable, pointer)
 
     def count(self, parameters: int, trainable: int, pointer: str) -> None:
@@ -103,12 +96,26 @@ class _Layers(Observer):
         self.findings.append(error.finding)
 
 
+@dataclass(slots=True)
+class _Chains(Observer):
+    """Notes the layers that stand before the model. The first that fails ends it: the model's inputs are unknown."""
+
+    graph: Preprocessing
+    plans: list[LayerPlan] = field(default_factory=list)
+
+    def called(self, layer: Any, spec: Mapping[str, Any], pointer: str, outputs: Any) -> None:
+        """Note what a layer has and gives, and where it stands in the spec."""
+        where = self.graph.pointers.get(pointer, WHERE)
+        self.plans.append(_layer_plan(layer, spec, where, outputs, _sizes(layer.weights)))
+
+
 class _Proof:
     def __init__(self, request: PlanRequest, builder: Builder) -> None:
         self.request, self.spec, self.builder = request, request.spec, builder
         self.layers = _Layers(request.max_parameters)
         self.optimizer_state: OptimizerState | None = None
         self.model: Any = None
+        self.preprocess: Sequence[LayerPlan] = ()
         self.shapes: dict[str | None, tuple[int | None, ...]] = {}
 
     @property
@@ -185,7 +192,9 @@ class _Proof:
         if dataset is None:
             return {}, {}
         if graph is not None:
-            outputs = assembled(graph, self.builder, Observer()).outputs
+            chains = _Chains(graph)
+            outputs = assembled(graph, self.builder, chains).outputs
+            self.preprocess = chains.plans
             shapes = {name: tuple(tensor.shape[1:]) for name, tensor in outputs.items()}
             return shapes, {name: str(tensor.dtype) for name, tensor in outputs.items()}
         found = feeds(dataset, list(self.spec["model"].get("inputs") or (INPUT,)))
@@ -239,6 +248,7 @@ class _Proof:
     def _plan(self, outputs: Mapping[str, Any]) -> Plan:
         whole = all(output is not None for output in outputs.values())
         return Plan(
+            preprocess=list(self.preprocess),
             layers=self.layers.plans,
             parameters=self.layers.parameters if whole else None,
             trainable_parameters=self.layers.trainable if whole else None,
@@ -335,6 +345,16 @@ def _gives_one_number(loss: Any, labels: Any, outputs: Any) -> bool:
         return tuple(trace(loss.call, labels, outputs).shape) == ()
     except Exception:  # noqa: BLE001 - an operator's loss may raise anything
         return False
+
+
+def _layer_plan(layer: Any, spec: Mapping[str, Any], pointer: str, outputs: Any, parameters: int) -> LayerPlan:
+    return LayerPlan(
+        pointer=pointer,
+        name=spec.get("name") or layer.name,
+        type=kind_of(spec) if "shared" not in spec else type(layer).__name__,
+        output_shape=list(_first(outputs).shape),
+        parameters=parameters,
+    )
 
 
 def _first(outputs: Any) -> Any:
