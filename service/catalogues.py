@@ -7,8 +7,8 @@ are they read, and the catalogue and its documents made anew. Leaves what become
 
 import logging
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
@@ -19,6 +19,7 @@ from hornbeam.errors import StoreUnavailable
 from hornbeam.storage.base import WorkerStore
 from schemas.catalog import ComponentEntry
 from service.documents import Documents
+from service.periodic import repeated
 
 REFRESH_SECONDS = 2.0
 
@@ -90,22 +91,10 @@ class Catalogues:
         _log.info("Specs may name the components of %d catalogues beside the shipped one.", len(announced))
         return True
 
-    @contextmanager
-    def kept_fresh(self) -> Iterator[None]:
-        """Within it, the catalogue is refreshed every few seconds."""
+    def kept_fresh(self) -> AbstractContextManager[None]:
+        """The catalogue is refreshed now and, within it, every few seconds."""
         self.refresh()
-        stop = threading.Event()
-        thread = threading.Thread(target=self._refresh_until, args=[stop], name="catalogues", daemon=True)
-        thread.start()
-        try:
-            yield
-        finally:
-            stop.set()
-            thread.join()
-
-    def _refresh_until(self, stop: threading.Event) -> None:
-        while not stop.wait(REFRESH_SECONDS):
-            self.refresh()
+        return repeated(self.refresh, REFRESH_SECONDS, "catalogues")
 
     def _made_of(self, digests: list[str]) -> _Edition:
         known = self._edition.announced

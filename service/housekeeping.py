@@ -5,15 +5,14 @@ database decides about each file, under its lock, so that nothing that is just b
 """
 
 import logging
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from datetime import UTC, datetime, timedelta
 
 from hornbeam.datasets.record import FILES, TABLES, UPLOADS
 from hornbeam.errors import Unavailable
 from hornbeam.storage.artifacts import ArtifactStore
 from hornbeam.storage.base import Store
+from service.periodic import repeated
 from service.uploads import abandoned_before, folder_of
 
 PERIOD_SECONDS = 300.0
@@ -45,17 +44,9 @@ class Housekeeping:
         for key in self._store.unnamed_files([*self._artifacts.keys(FILES), *self._artifacts.keys(TABLES)]):
             self._store.drop_file(key, self._artifacts.delete)
 
-    @contextmanager
-    def kept_up(self) -> Iterator[None]:
+    def kept_up(self) -> AbstractContextManager[None]:
         """Within it, it is done every few minutes."""
-        stop = threading.Event()
-        thread = threading.Thread(target=self._clean_until, args=[stop], name="housekeeping", daemon=True)
-        thread.start()
-        try:
-            yield
-        finally:
-            stop.set()
-            thread.join()
+        return repeated(self._clean_if_possible, self._period, "housekeeping")
 
     def _drop_lost_parts(self) -> None:
         """Parts of uploads that are gone: whoever dropped them died, or somebody brought one at the same moment."""
@@ -63,11 +54,8 @@ class Housekeeping:
         for upload_id in sorted(there - self._store.known_uploads(there)):
             self._artifacts.delete_tree(folder_of(upload_id))
 
-    def _clean_until(self, stop: threading.Event) -> None:
-        while True:
-            try:
-                self.clean()
-            except Unavailable as outage:
-                _log.warning("What nobody comes back for stays for now: %s", outage.message)
-            if stop.wait(self._period):
-                return
+    def _clean_if_possible(self) -> None:
+        try:
+            self.clean()
+        except Unavailable as outage:
+            _log.warning("What nobody comes back for stays for now: %s", outage.message)
