@@ -20,7 +20,7 @@ up: $(SETUP) ## run the service on this machine until Ctrl-C
 	@$(BIN)/hornbeam up
 
 test: $(SETUP) $(JAX) ## run every test
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest --numprocesses logical --maxprocesses 4 --dist loadfile
 
 check: $(SETUP) ## lint, types, import directions, generated files
 	@$(BIN)/ruff check .

@@ -1,9 +1,13 @@
 """Fixtures for every test. Those of one tier stand in its own conftest.py."""
 
+import os
 from collections.abc import Callable
 from typing import Any
 
 import pytest
+
+# What commands print must not depend on who runs the tests: a worker of pytest-xdist's has a width.
+os.environ.pop("COLUMNS", None)
 
 pytest.register_assert_rewrite("hornbeam.testing.stores", "hornbeam.testing.artifacts")
 

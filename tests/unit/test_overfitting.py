@@ -11,6 +11,8 @@ from hypothesis import strategies as st
 from hornbeam.components.overfitting import Limits, OverfittingDetector
 
 errors = st.floats(min_value=2**-20, max_value=2**20)
+distinct = st.integers(1, 2**30).map(lambda number: number / 2**10)
+"""Errors of which no two are so close that rounding decides between them."""
 histories = st.lists(st.tuples(errors, errors), min_size=1, max_size=40)
 
 
@@ -86,7 +88,7 @@ def test_verdicts_are_those_of_the_definition(history, limits):
     assert found == defined(history, limits)
 
 
-@given(st.lists(errors, min_size=1, max_size=40, unique=True), st.lists(errors, min_size=40, max_size=40), limits)
+@given(st.lists(distinct, min_size=1, max_size=40, unique=True), st.lists(errors, min_size=40, max_size=40), limits)
 def test_validation_that_always_improves_is_never_overfitting(validation, training, limits):
     ordered = sorted(validation, reverse=limits.mode == "min")
     assert set(verdicts(zip(ordered, training, strict=False), limits)) <= {"ok", "insufficient_data"}
