@@ -4,7 +4,7 @@ Leaves reading the rows to `workers.training.data`.
 """
 
 from enum import StrEnum
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import Discriminator, Field, StringConstraints, Tag
 
@@ -114,11 +114,15 @@ Split = Annotated[
 ]
 
 
+TargetKind = Literal["classes", "one_hot", "multi_label", "numbers"]
+_KINDS = get_args(TargetKind)
+
+
 class TargetColumns(Request):
     """Columns that an output is to predict."""
 
     columns: Columns = Field(description="Names of columns.")
-    kind: Literal["classes", "one_hot", "multi_label", "numbers"] | None = Field(
+    kind: TargetKind | None = Field(
         default=None,
         description="`classes`: the number of each value among the column's values; `one_hot`: 1 in that place; "
         "`multi_label`: each column is 0 or 1 by itself; `numbers`: what is there. By the columns where left out.",
@@ -129,11 +133,16 @@ Target = ColumnName | TargetColumns
 
 
 def _target_form(value: Any) -> str:
-    if isinstance(value, str):
+    if isinstance(value, str | list):
         return "column:form"
-    if isinstance(value, TargetColumns) or (isinstance(value, dict) and "columns" in value):
+    if isinstance(value, TargetColumns) or (isinstance(value, dict) and _is_of_columns(value)):
         return "columns:form"
     return "each:form"
+
+
+def _is_of_columns(target: dict[Any, Any]) -> bool:
+    """Whether it is meant to be `TargetColumns`, and not a target for each output: with a typo, too."""
+    return "columns" in target or target.get("kind") in _KINDS
 
 
 Targets = Annotated[
@@ -145,7 +154,7 @@ Targets = Annotated[
 
 
 def _features_form(value: Any) -> str:
-    return "list:form" if isinstance(value, list) else "each:form"
+    return "each:form" if isinstance(value, dict) else "list:form"
 
 
 Features = Annotated[

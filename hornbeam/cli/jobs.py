@@ -26,7 +26,7 @@ def list_jobs(
         if as_json:
             current.print_json(*jobs)
         elif jobs:
-            current.out.print(tables.job_table(jobs))
+            current.out.print(tables.job_table(jobs, current.out.width))
         else:
             current.errors.print("No jobs yet. Try `hornbeam submit examples/digits-lstm.yaml --watch`.")
 

@@ -18,6 +18,9 @@ from schemas.jobs import Job, Plan
 LONG = 24
 """Epochs above which a result table shows the first, the best and the last."""
 _MOST_METRICS = 6
+_SHORTEST_NAME, _LONGEST_NAME = 8, 20
+_BETWEEN = 3
+"""Characters between two columns."""
 
 
 def epoch_table(course: Course, rows: Sequence[EpochRow | None]) -> Table:
@@ -53,18 +56,18 @@ def result_table(course: Course) -> Table:
     return epoch_table(course, shown)
 
 
-def job_table(jobs: Iterable[Job]) -> Table:
-    """One line per job."""
-    table = plain_table("job", "name", "status", "epoch", "best", "created")
-    for job in jobs:
-        table.add_row(
-            job.id,
-            Text(clipped(job.name or "", 20)),
-            Text(job.status, style=wording.STATUS_STYLE.get(job.status, "")),
-            epoch_of(job),
-            best_of(job),
-            wording.ago(job.created_at),
-        )
+def job_table(jobs: Iterable[Job], width: int) -> Table:
+    """One line per job, in which the name gives way where so many characters are too few."""
+    headings = ("job", "status", "epoch", "best", "created")
+    rows = [(job, (job.id, job.status, epoch_of(job), best_of(job), wording.ago(job.created_at))) for job in jobs]
+    taken = sum(
+        max(map(len, column)) + _BETWEEN for column in zip(headings, *(cells for _, cells in rows), strict=True)
+    )
+    room = max(_SHORTEST_NAME, min(_LONGEST_NAME, width - taken))
+    table = plain_table("job", "name", *headings[1:])
+    for job, (job_id, status, *others) in rows:
+        style = wording.STATUS_STYLE.get(job.status, "")
+        table.add_row(job_id, Text(clipped(job.name or "", room)), Text(status, style=style), *others)
     return table
 
 
@@ -135,11 +138,9 @@ def component_table(components: Iterable[ComponentEntry]) -> Table:
 def plan_table(plan: Plan) -> Table:
     """The layers of a model, as the planner built it, behind those that stand before it."""
     table = plain_table("layer", "type", "output shape", "parameters")
-    for layers in (plan.preprocess, plan.layers):
-        for layer in layers:
-            shape = "x".join("?" if size is None else str(size) for size in layer.output_shape or [])
-            table.add_row(layer.name, layer.type, shape, f"{layer.parameters:,}")
-        table.add_section()
+    for index, layer in enumerate([*plan.preprocess, *plan.layers], start=1):
+        shape = "x".join("?" if size is None else str(size) for size in layer.output_shape or [])
+        table.add_row(layer.name, layer.type, shape, f"{layer.parameters:,}", end_section=index == len(plan.preprocess))
     if plan.parameters is not None:
         table.add_row("", "", "", f"{plan.parameters:,}", style="bold")
     return table

@@ -191,7 +191,7 @@ def _value(problems: Sequence[_Problem]) -> Finding:
         pointer=pointer(*first.path),
         code="field.type" if is_type else "field.value",
         message=f"{_label(first.path)} must be {any_of(wanted)}, not {_given(first.error)}.",
-        suggestion=_nearest_choice(first.error, value) or _number_in_text(value, wanted),
+        suggestion=_nearest_choice(first.error, value) or _number_in_text(value, wanted) or _by_itself(value, wanted),
     )
 
 
@@ -229,6 +229,15 @@ def _number_in_text(value: Any, wanted: Sequence[str]) -> str | None:
     for words, kind in (("an integer", "integer"), ("a number", "number")):
         if words in wanted:
             return rewritten({"type": kind}, value)
+    return None
+
+
+def _by_itself(value: Any, wanted: Sequence[str]) -> str | None:
+    """What to write instead of a name where several could stand, or of several where one can."""
+    if _TYPES["list_type"] in wanted and isinstance(value, str):
+        return f"Write [{quoted(value)}]."
+    if _TYPES["string_type"] in wanted and isinstance(value, list) and len(value) == 1 and isinstance(value[0], str):
+        return f"Write {quoted(value[0])}."
     return None
 
 

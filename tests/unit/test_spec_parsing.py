@@ -80,6 +80,9 @@ def test_no_setting_lets_the_parser_run_out_of_stack():
     assert findings_of(b"[" * 100_000, Limits(max_nesting=10**9))[0].code == "json.too_deep"
 
 
+IRIS = {"builtin": "iris"}
+
+
 @pytest.mark.parametrize(
     "body", [b"[" * 100_000, b'{"a":' * 50_000, b'"' + b'\\"' * 500_000, b'{"\\"' * 200_000, b"]" * 100_000]
 )
@@ -130,7 +133,9 @@ def test_a_byte_order_mark_is_told():
         ({"training": {"dtype_policy": "float23"}}, "/training/dtype_policy", "field.value", "'float32'"),
         ({"dataset": {"source": {"builtin": "digit"}}}, "/dataset/source/builtin", "field.value", "'digits'"),
         ({"model": {"layers": []}}, "/model/layers", "field.value", None),
-        ({"model": {"layers": "Dense"}}, "/model/layers", "field.type", None),
+        ({"model": {"layers": "Dense"}}, "/model/layers", "field.type", "Write ['Dense']"),
+        ({"dataset": {"source": IRIS, "features": "a"}}, "/dataset/features", "field.type", "Write ['a']"),
+        ({"dataset": {"source": IRIS, "target": ["a"]}}, "/dataset/target", "field.type", "Write 'a'"),
         ({"model": {"layers": [3]}}, "/model/layers/0", "field.type", None),
         ({"model": []}, "/model", "field.type", None),
         ({"loss": None}, "/loss", "field.type", None),
@@ -145,6 +150,15 @@ def test_each_mistake_has_its_pointer_code_and_suggestion(change, pointer, code,
 
     assert (finding.pointer, finding.code) == (pointer, code)
     assert suggestion is None or suggestion in finding.suggestion
+
+
+def test_a_target_with_a_typo_is_no_target_for_each_output():
+    target = {"column": ["a"], "kind": "classes"}
+    found = findings_of({**SPEC, "dataset": {"source": IRIS, "target": target}})
+    assert [(finding.pointer, finding.suggestion) for finding in found] == [
+        ("/dataset/target", None),
+        ("/dataset/target/column", "Did you mean 'columns'?"),
+    ]
 
 
 def test_a_missing_field_points_at_the_object_that_lacks_it():
