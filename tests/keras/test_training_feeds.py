@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from workers.training import feeds
 from workers.training.data import Rows
 from workers.training.feeds import ArrayFeed, TensorFlowFeed
 
@@ -16,9 +17,13 @@ def labels_of(feed, steps):
     return [np.asarray(next(batches)[1]).tolist() for _ in range(steps)]
 
 
-@pytest.fixture(params=[TensorFlowFeed, ArrayFeed])
-def feed(request):
-    return request.param(ROWS, 4)
+@pytest.fixture(
+    params=[(TensorFlowFeed, 2**26), (TensorFlowFeed, 0), (ArrayFeed, 0)], ids=["copied", "asked", "arrays"]
+)
+def feed(request, monkeypatch):
+    kind, small_bytes = request.param
+    monkeypatch.setattr(feeds, "_SMALL_BYTES", small_bytes)
+    return kind(ROWS, 4)
 
 
 def test_batches_follow_the_order_of_each_epoch(feed):

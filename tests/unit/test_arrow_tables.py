@@ -98,7 +98,16 @@ def test_text_that_memory_has_no_room_for_is_read_as_it_is_asked_for(loaded):
     assert large[wanted].tolist() == whole[wanted].tolist()
 
 
-def test_rows_of_a_large_table_are_gathered_without_a_copy_of_it(tmp_path):
+@pytest.fixture
+def counting_pool():
+    """Where Arrow takes its memory from: it knows how much that was."""
+    usual, counting = pa.default_memory_pool(), pa.proxy_memory_pool(pa.default_memory_pool())
+    pa.set_memory_pool(counting)
+    yield counting
+    pa.set_memory_pool(usual)
+
+
+def test_rows_of_a_large_table_are_gathered_without_a_copy_of_it(tmp_path, counting_pool):
     rows = 200_000
     values = pa.table({"a": np.arange(rows, dtype=np.float64)})
     path = tmp_path / "large.arrow"
@@ -107,14 +116,9 @@ def test_rows_of_a_large_table_are_gathered_without_a_copy_of_it(tmp_path):
     facts = DatasetFacts("large.csv", rows, {"a": FACTS.columns["a"]})
     column = ArrowTable(path, facts, Room(Files(scratch=tmp_path, memory_bytes=1, disk_bytes=1))).numbers(["a"])
     wanted = np.array([150_000, 3, 199_999, 3, 10_000])
-    usual, counting = pa.default_memory_pool(), pa.proxy_memory_pool(pa.default_memory_pool())
-    pa.set_memory_pool(counting)
-    try:
-        gathered = column[wanted]
-    finally:
-        pa.set_memory_pool(usual)
+    gathered = column[wanted]
     assert gathered[:, 0].tolist() == wanted.tolist()
-    assert counting.max_memory() < 100_000 < values.nbytes
+    assert counting_pool.max_memory() < 100_000 < values.nbytes
 
 
 @pytest.mark.parametrize(
@@ -214,6 +218,26 @@ def test_a_matrix_on_disk_outlives_the_room_that_it_was_made_in(tmp_path):
     for _ in range(5):
         Room(files)(numbers.shape)
     assert np.array_equal(kept[np.arange(5)], numbers)
+
+
+def test_matrices_share_the_memory(tmp_path):
+    room = Room(Files(scratch=tmp_path, memory_bytes=4 * 25))
+    in_memory = [room((rows, 1)) is None for rows in (10, 10, 10, 5, 1)]
+    assert in_memory == [True, True, False, True, False]
+
+
+def test_a_column_is_read_without_those_beside_it(tmp_path):
+    table = pa.table({"wide": np.zeros(2**18), "day": pa.array([1, 2] * 2**17, pa.int8())})
+    path = tmp_path / "wide.arrow"
+    with pa.OSFile(str(path), "wb") as file, pa.ipc.new_file(file, table.schema) as writer:
+        writer.write_table(table)
+    facts = DatasetFacts("wide.csv", 2**18, {"day": ColumnFacts(ColumnKind.NUMBER, "int8")})
+    before = pa.total_allocated_bytes()
+
+    days = ArrowTable(path, facts, Room(Files())).keys("day")
+
+    assert days[:2].tolist() == [1, 2]
+    assert pa.total_allocated_bytes() - before <= days.nbytes
 
 
 def test_rows_are_weighed_by_a_column_in_training_alone(loaded):

@@ -117,7 +117,8 @@ class ArrowTable(Table):
         return self._mapped
 
     def _column(self, name: str) -> Any:
-        return pa.chunked_array([batch[name] for batch in self._batches([name])])
+        # In the mapped file: what is read of a batch would hold on to the room for all of its columns.
+        return pa.chunked_array([batch[name] for batch in self._batches_in_place()])
 
     def _batches(self, names: Sequence[str]) -> Iterator[Any]:
         """The record batches, with these columns alone."""

@@ -75,8 +75,8 @@ class JobData:
 
 def load(spec: Mapping[str, Any], files: Files | None = None) -> JobData:
     """The data of a normalised spec. Raises TrainingFailed with origin `data`, or `spec` for weights."""
-    files, dataset = files or Files(), spec["dataset"]
-    table = _open(dataset, files)
+    room, dataset = Room(files or Files()), spec["dataset"]
+    table = _open(dataset, room)
     classes = class_labels(dataset)
     strata = None if classes is None else _labels(classes, table, None)
     parts = split(dataset, table.facts.rows, spec["training"]["seed"], strata=strata, keys=table.keys)
@@ -88,8 +88,8 @@ def load(spec: Mapping[str, Any], files: Files | None = None) -> JobData:
     return JobData(
         facts=table.facts,
         train=train,
-        validation=_part(examples, parts.validation, dataset, "validation", files),
-        test=_part(examples, parts.test, dataset, "test", files),
+        validation=_part(examples, parts.validation, dataset, "validation", room),
+        test=_part(examples, parts.test, dataset, "test", room),
         digest=table.digest,
         parts=parts,
     )
@@ -150,7 +150,7 @@ def _class_number(text: str, classes: int) -> int:
     )
 
 
-def _open(part: Dataset, files: Files) -> Table:
+def _open(part: Dataset, room: Room) -> Table:
     """The table that a normalised `dataset`, or one of its splits, names as its source."""
     facts, source = facts_of(part), part["source"]
     if "builtin" in source:
@@ -160,7 +160,7 @@ def _open(part: Dataset, files: Files) -> Table:
     # Only now: Arrow starts threads, and the zygote that imported this module has none.
     from workers.training.arrow_tables import ArrowTable  # noqa: PLC0415
 
-    return ArrowTable(Path(files.tables[source["id"]]), facts, Room(files))
+    return ArrowTable(Path(room.files.tables[source["id"]]), facts, room)
 
 
 class _Examples:
@@ -272,13 +272,13 @@ def _tell_unseen(codes: Array, names: Sequence[Value], column: str) -> None:
         )
 
 
-def _part(examples: _Examples, numbers: Numbers | None, dataset: Dataset, part: str, files: Files) -> Rows | None:
+def _part(examples: _Examples, numbers: Numbers | None, dataset: Dataset, part: str, room: Room) -> Rows | None:
     """The rows of a part, without weights: they are measured as they are."""
     wanted = dataset.get(part)
     if wanted is None:
         return None
     if numbers is None:  # another dataset, whose classes are numbered as the training's are
-        other = _open(wanted, files)
+        other = _open(wanted, room)
         examples, numbers = _Examples(examples.spec, other, is_weighed=False), np.arange(other.facts.rows)
     return replace(examples.of(numbers), weights=None)
 

@@ -18,6 +18,8 @@ from workers.training.data import Rows
 
 RowNumbers = NDArray[np.int64]
 
+_SMALL_BYTES = 64 * 2**20
+
 
 class Feed(ABC):
     """The training data of a `fit`. It always announces whole epochs; whoever skips batches ends the epoch early."""
@@ -50,7 +52,7 @@ class TensorFlowFeed(Feed):
             if any(isinstance(column, Column) and column.is_piped for column in keras.tree.flatten(columns)):
                 self.data = self._row_by_row(columns, len(rows), batch_size)
                 return
-            gather = _gathering(columns) if _is_elsewhere(columns) else _gathering_in_memory(columns)
+            gather = _gathering_in_memory(columns) if _is_small(columns) else _gathering(columns)
 
         def batch(step: Any) -> Any:
             first = (step + self._skip) * batch_size
@@ -85,9 +87,15 @@ class TensorFlowFeed(Feed):
         self._skip.assign(skip)
 
 
-def _is_elsewhere(columns: Any) -> bool:
-    """Whether some rows are not in memory."""
-    return any(isinstance(column, Column) for column in keras.tree.flatten(columns))
+def _is_small(columns: Any) -> bool:
+    """Whether all rows are in memory, and so few that another copy does no harm.
+
+    TensorFlow keeps one, and makes more for a moment, each time that an epoch begins.
+    """
+    flat = keras.tree.flatten(columns)
+    return (
+        not any(isinstance(column, Column) for column in flat) and sum(array.nbytes for array in flat) <= _SMALL_BYTES
+    )
 
 
 def _gathering_in_memory(columns: Any) -> Callable[[Any], Any]:

@@ -10,7 +10,7 @@ from pathlib import Path
 from workers.training.columns import OnDisk
 
 SHARE_OF_FEATURES = 4
-"""This part of a trainer's memory one matrix of features may take; a larger one is fed from a file."""
+"""This part of a trainer's memory matrices of features may take together; what is beyond is fed from files."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,33 +22,36 @@ class Files:
     scratch: Path = Path()
     """A directory for what is too large for memory."""
     memory_bytes: int = 0
-    """What one matrix of features may take of memory; 0: all of it."""
+    """What matrices of features may take of memory together; 0: all of it."""
     disk_bytes: int = 2**63
     """What one matrix may take of disk."""
 
 
 class Room:
-    """Decides what goes to disk: matrices that would take more than their share of memory."""
+    """Decides what goes to disk: matrices that would take more than their share of memory, with those before them."""
 
     def __init__(self, files: Files) -> None:
-        self._files = files
+        self.files = files
+        self._taken = 0
 
     def __call__(self, shape: tuple[int, ...]) -> OnDisk | None:
         """A place for a matrix of this shape, or None where memory will do."""
-        if not self.is_short_of(_bytes(shape)):
+        wanted = _bytes(shape)
+        if not self.is_short_of(wanted):
+            self._taken += wanted
             return None
         # A name that no other has, of whichever room: a matrix outlives the room that it was made in.
-        descriptor, path = tempfile.mkstemp(".bin", "matrix-", self._files.scratch)
+        descriptor, path = tempfile.mkstemp(".bin", "matrix-", self.files.scratch)
         os.close(descriptor)
         return OnDisk(Path(path), shape)
 
     def is_short_of(self, wanted: int) -> bool:
         """Whether memory has no room for so many bytes."""
-        return bool(self._files.memory_bytes) and wanted > self._files.memory_bytes
+        return bool(self.files.memory_bytes) and self._taken + wanted > self.files.memory_bytes
 
     def is_too_small(self, shape: tuple[int, ...]) -> bool:
         """Whether a matrix of this shape has to be made again each time that its rows are asked for."""
-        return _bytes(shape) > max(self._files.memory_bytes, self._files.disk_bytes)
+        return _bytes(shape) > max(self.files.memory_bytes, self.files.disk_bytes)
 
 
 def _bytes(shape: tuple[int, ...]) -> int:
