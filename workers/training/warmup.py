@@ -1,16 +1,18 @@
 """What a zygote does once so that no trainer has to: imports, and the caches of libraries that are slow at first.
 
 Nothing here touches the backend, which must not have run when a process forks: scikit-learn splits some numbers
-with NumPy, and Matplotlib draws a picture in memory.
+with NumPy, and Matplotlib draws pictures in memory.
 """
 
 import io
 
+import numpy as np
 from sklearn.datasets import load_iris
 from sklearn.model_selection import train_test_split
 
 from hornbeam.components.catalog import load_catalogue
 from workers.training import curves, proof, run
+from workers.training.evaluation import pictures
 
 
 def warm_up() -> None:
@@ -20,3 +22,4 @@ def warm_up() -> None:
     labels = load_iris().target
     train_test_split(labels, test_size=0.2, random_state=0, stratify=labels)
     curves.draw([{"loss": 1.0, "val_loss": 1.0, "accuracy": 0.5}], io.BytesIO(), title="0123456789", best=0)
+    pictures.draw_counts(np.eye(10), ("0123456789", "0123456789"), io.BytesIO(), title="0123456789")
