@@ -133,7 +133,7 @@ Target = ColumnName | TargetColumns
 
 
 def _target_form(value: Any) -> str:
-    if isinstance(value, str | list):
+    if isinstance(value, str) or (isinstance(value, list) and len(value) == 1):
         return "column:form"
     if isinstance(value, TargetColumns) or (isinstance(value, dict) and _is_of_columns(value)):
         return "columns:form"
@@ -142,7 +142,10 @@ def _target_form(value: Any) -> str:
 
 def _is_of_columns(target: dict[Any, Any]) -> bool:
     """Whether it is meant to be `TargetColumns`, and not a target for each output: with a typo, too."""
-    return "columns" in target or target.get("kind") in _KINDS
+    if "columns" in target:
+        return True
+    names_columns = "column" in target or any(isinstance(value, list) for value in target.values())
+    return target.get("kind") in _KINDS and names_columns
 
 
 Targets = Annotated[

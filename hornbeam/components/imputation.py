@@ -4,6 +4,7 @@ Keras has none, and a row with a NaN makes the loss one. Leaves text, whose miss
 lookups.
 """
 
+import math
 from collections.abc import Iterable, Iterator
 from typing import Annotated, Any, Literal
 
@@ -63,7 +64,7 @@ class Imputation(keras.layers.Layer):  # type: ignore[misc]
         """
         batches = [data] if hasattr(data, "shape") else data
         if not self.built:
-            self.build((None, *next(iter(batches)).shape[1:]))
+            self.build((None, *np.shape(next(iter(batches)))[1:]))
         learn = _means if self.strategy == "mean" else self._one_by_one
         self.fill.assign(learn(batches).astype(np.float32))
 
@@ -87,11 +88,12 @@ class Imputation(keras.layers.Layer):  # type: ignore[misc]
 
     def _one_by_one(self, batches: Iterable[Any]) -> np.ndarray:
         """What each column's own values say, some columns at a time."""
-        rows = sum(len(flat) for flat in _flat(batches))
-        at_once = max(1, _BYTES_AT_ONCE // (rows * _NUMBER_BYTES))
+        rows = sum(math.prod(np.shape(batch)[:-1]) for batch in batches)
+        at_once = max(1, _BYTES_AT_ONCE // max(1, rows * _NUMBER_BYTES))
         learnt: list[float] = []
         for first in range(0, self.fill.shape[0], at_once):
-            some = np.concatenate([flat[:, first : first + at_once] for flat in _flat(batches)])
+            # Copies: a view would hold on to all of the batch's columns.
+            some = np.concatenate([flat[:, first : first + at_once].copy() for flat in _flat(batches)])
             learnt += [self._learnt(column[~np.isnan(column)]) for column in some.T]
         return np.array(learnt)
 

@@ -90,13 +90,15 @@ def examine_body(
         memory: Of earlier examinations under the same settings.
     """
     document, report = parse(body, settings)
-    if needs_dataset and document.get("dataset") is None:
-        message = "The spec needs a field 'dataset'."
-        report.error("", "field.missing", message, "Only ?validate_only=true proves a model without data.")
-    key = key_of(document, catalogue.digest) if memory is not None and not report.findings else None
+    lacks_dataset = needs_dataset and document.get("dataset") is None
+    is_sound = not report.findings and not lacks_dataset
+    key = key_of(document, catalogue.digest) if memory is not None and is_sound else None
     checked = None if memory is None or key is None else _recalled(memory.find(key), document)
     if checked is None:
         spec = shaped(document, report)
+        if lacks_dataset:
+            message = "The spec needs a field 'dataset'."
+            report.error("", "field.missing", message, "Only ?validate_only=true proves a model without data.")
         if spec is None:
             checker = ComponentChecker(catalogue, report, settings.max_dimension)
             for kind, value, where in _components_in(document):

@@ -234,11 +234,10 @@ def _number_in_text(value: Any, wanted: Sequence[str]) -> str | None:
 
 def _by_itself(value: Any, wanted: Sequence[str]) -> str | None:
     """What to write instead of a name where several could stand, or of several where one can."""
-    if _TYPES["list_type"] in wanted and isinstance(value, str):
+    if _TYPES["list_type"] in wanted and isinstance(value, str) and not value.isdigit():
         return f"Write [{quoted(value)}]."
-    if _TYPES["string_type"] in wanted and isinstance(value, list) and len(value) == 1 and isinstance(value[0], str):
-        return f"Write {quoted(value[0])}."
-    return None
+    names = value if _TYPES["string_type"] in wanted and isinstance(value, list) else []
+    return f"Write {quoted(names[0])}." if len(names) == 1 and isinstance(names[0], str) else None
 
 
 def _label(path: Sequence[str | int]) -> str:

@@ -48,11 +48,14 @@ from hornbeam.components.registry import register_optimizer
 
 @register_optimizer
 class Eager(keras.optimizers.SGD):
-    """Looks at its own numbers, which a graph does not have."""
+    """Looks at numbers, which a graph does not have."""
 
     def __init__(self, learning_rate: float = 0.01, **kwargs):
         super().__init__(learning_rate=learning_rate, momentum=0.9, **kwargs)
-        self.halved = float(self.learning_rate) / 2
+
+    def build(self, variables):
+        super().build(variables)
+        self.noise = float(keras.random.normal(()))
 '''
 REFUSED = '''
 @register_layer

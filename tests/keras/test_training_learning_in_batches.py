@@ -48,6 +48,36 @@ def test_rows_that_could_fill_the_memory_are_learnt_from_some_at_a_time(layer, b
     assert np.allclose(learnt_by(whole), learnt_by(by_batches), rtol=1e-5, atol=atol)
 
 
+@pytest.mark.parametrize(
+    "layer",
+    [{"type": "Normalization", "axis": None}, {"type": "Discretization", "num_bins": 3}, {"type": "IntegerLookup"}],
+    ids=str,
+)
+def test_rows_whose_size_varies_are_learnt_from(layer):
+    texts = np.array([["word " * (1 + row % 7)] for row in range(2000)], dtype=object)
+    words = {"type": "TextVectorization", "vocabulary": ["word"]}
+
+    model, _ = assembled([words, layer], {"text": texts}, text={"shape": [1], "dtype": "string"})
+
+    learnt = model.layers[-1]
+    if isinstance(learnt, keras.layers.Normalization):
+        # The numbers of the words, and zeros up to the longest text of 1,024 rows, which all of them are.
+        assert np.allclose(learnt.adapt_mean, np.mean([2 * (1 + row % 7) / 7 for row in range(2000)]), rtol=1e-4)
+
+
+def test_what_a_normalization_learnt_from_batches_has_the_type_of_its_policy(monkeypatch):
+    rows = np.random.default_rng(0).normal(5, 3, (3000, 2)).astype("float32")
+    keras.config.set_dtype_policy("mixed_float16")
+    try:
+        [*_, whole] = assembled([{"type": "Normalization"}], {"input": rows})[0].layers
+        monkeypatch.setattr(adapting, "_WHOLE_BYTES", 0)
+        [*_, by_batches] = assembled([{"type": "Normalization"}], {"input": Counted(rows)})[0].layers
+    finally:
+        keras.config.set_dtype_policy("float32")
+    assert by_batches.mean.dtype == whole.mean.dtype == "float16"
+    assert np.allclose(by_batches(rows[:5]), whole(rows[:5]), atol=2e-3)
+
+
 def learnt_by(layer):
     if isinstance(layer, keras.layers.Discretization):
         return layer.bin_boundaries

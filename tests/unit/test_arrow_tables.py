@@ -226,6 +226,18 @@ def test_matrices_share_the_memory(tmp_path):
     assert in_memory == [True, True, False, True, False]
 
 
+def test_a_matrix_that_no_file_may_hold_is_made_anew_when_memory_is_taken(loaded):
+    data = loaded(
+        4 * ROWS * 6,
+        4,
+        features={"one": ["grid"], "two": ["a"]},
+        model={"inputs": {"one": {}, "two": {}}},
+        target="city",
+    )
+    assert [type(column).__name__ for column in data.train.features.values()] == ["ndarray", "Chosen"]
+    assert np.allclose(in_memory(data.train.features["two"])[:, 0], NUMBERS[data.parts.train, 0])
+
+
 def test_a_column_is_read_without_those_beside_it(tmp_path):
     table = pa.table({"wide": np.zeros(2**18), "day": pa.array([1, 2] * 2**17, pa.int8())})
     path = tmp_path / "wide.arrow"

@@ -161,6 +161,12 @@ def test_a_target_with_a_typo_is_no_target_for_each_output():
     ]
 
 
+def test_an_output_may_be_called_kind():
+    target = {"kind": "numbers", "price": "price"}
+    body = json.dumps({**SPEC, "dataset": {"source": IRIS, "target": target}}).encode()
+    assert findings_or_none(lambda: read(body, Limits())[2].findings) == ()
+
+
 def test_a_missing_field_points_at_the_object_that_lacks_it():
     findings = findings_of({"dataset": {}, "model": {}})
 

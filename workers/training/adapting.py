@@ -16,7 +16,7 @@ import numpy as np
 from hornbeam.specs.learning import learns
 from workers.training.assembly import Observer, Tensors
 from workers.training.build import build_error
-from workers.training.columns import AnyColumn, Array, Column, Made, Numbers, taken
+from workers.training.columns import AnyColumn, Array, Column, Numbers, taken
 from workers.training.failures import plain_message
 
 log = logging.getLogger("workers.training")
@@ -75,13 +75,26 @@ class Learning(Observer):
         sources = keras.utils.get_source_inputs(tensor)
         needed = {name: given for name, given in inputs.items() if any(given is source for source in sources)}
         before = keras.Model(list(needed.values()), tensor)
-        columns, dtype = [features[name] for name in needed], numpy_dtype(tensor)
+        return _Arriving(before, [features[name] for name in needed], tensor)
 
-        def make(numbers: Numbers) -> Array:
-            chunks = [made for _, made in through(before, [taken(column, numbers) for column in columns])]
-            return np.concatenate(chunks).astype(dtype, copy=False)
 
-        return Made(make, (len(columns[0]), *tensor.shape[1:]), dtype)
+class _Arriving(Column):
+    """The rows of a tensor that layers stand before, computed each time that they are asked for.
+
+    Args:
+        before: The model up to the tensor; it takes a list.
+        columns: What goes into it.
+        tensor: What comes out.
+    """
+
+    def __init__(self, before: Any, columns: Sequence[AnyColumn], tensor: Any) -> None:
+        self._before, self._columns = before, columns
+        self.shape, self.dtype = (len(columns[0]), *tensor.shape[1:]), np.dtype(numpy_dtype(tensor))
+        self.at_once = min(map(_rows_at_once, columns))
+
+    def __getitem__(self, numbers: Numbers) -> Array:
+        made = [rows for _, rows in through(self._before, [taken(column, numbers) for column in self._columns])]
+        return np.concatenate(made).astype(self.dtype, copy=False)
 
 
 class _Batches:
@@ -103,13 +116,21 @@ def _adapt(layer: Any, rows: AnyColumn) -> None:
     batches = _Batches(rows)
     if rows.dtype == object and isinstance(rows, Column):
         layer.adapt(_text(rows, batches))
-    elif _bytes(rows) <= _WHOLE_BYTES:
+    elif _bytes(rows) <= _WHOLE_BYTES and None not in rows.shape[1:]:
         layer.adapt(rows if isinstance(rows, np.ndarray) else np.concatenate(list(batches)))
     else:
-        # Keras sums up batches in the type that the layer computes in, and a half's is too small for that.
-        policy, layer.dtype_policy = layer.dtype_policy, "float32"
+        _adapt_to_batches(layer, batches)
+
+
+def _adapt_to_batches(layer: Any, batches: _Batches) -> None:
+    # Keras sums up batches in the type that the layer computes in, and a half's is too small for that.
+    policy, layer.dtype_policy = layer.dtype_policy, "float32"
+    try:
         layer.adapt(batches)
+    finally:
         layer.dtype_policy = policy
+    if isinstance(layer, keras.layers.Normalization):
+        layer.finalize_state()  # what it computes with has the type of its policy
 
 
 def _text(column: Column, batches: Iterable[Array]) -> Any:
@@ -145,6 +166,8 @@ def numpy_dtype(tensor: Any) -> str:
 
 
 def _rows_at_once(column: AnyColumn) -> int:
+    if isinstance(column, _Arriving) and None in column.shape[1:]:
+        return column.at_once
     return 1 if None in column.shape[1:] else max(1, min(_ROWS_AT_ONCE, _BYTES_AT_ONCE // _row_bytes(column)))
 
 

@@ -130,6 +130,9 @@ class _Proof:
             with _written_down():
                 self.optimizer_state = OptimizerState.of(self.builder.optimizer(self.spec))
         except Exception:  # noqa: BLE001 - an operator's optimizer may raise anything, and has another chance
+            # Without what Keras remembers of that graph, such as its generator of seeds.
+            keras.backend.clear_session()
+            keras.config.set_dtype_policy(self.spec["training"]["dtype_policy"])
             self._run_optimizer()
 
     def _run_optimizer(self) -> None:

@@ -10,7 +10,8 @@ from pathlib import Path
 from workers.training.columns import OnDisk
 
 SHARE_OF_FEATURES = 4
-"""This part of a trainer's memory matrices of features may take together; what is beyond is fed from files."""
+"""This part of a trainer's memory the matrices of features may take together, those of columns and those that are made
+of them each; what is beyond is fed from files."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +52,7 @@ class Room:
 
     def is_too_small(self, shape: tuple[int, ...]) -> bool:
         """Whether a matrix of this shape has to be made again each time that its rows are asked for."""
-        return _bytes(shape) > max(self.files.memory_bytes, self.files.disk_bytes)
+        return _bytes(shape) > self.files.disk_bytes and self.is_short_of(_bytes(shape))
 
 
 def _bytes(shape: tuple[int, ...]) -> int:

@@ -1,5 +1,7 @@
 """Layers against NumPy: the formulas of their papers, written out."""
 
+import tracemalloc
+
 import keras
 import numpy as np
 import pytest
@@ -193,3 +195,16 @@ def test_a_column_of_nothing_is_filled_with_zeros(strategy):
     layer, rows = Imputation(strategy), np.array([[np.nan, 1.0], [np.nan, 3.0]], "float32")
     layer.adapt(rows)
     assert numpy(layer(rows))[:, 0].tolist() == [0, 0]
+
+
+def test_imputation_holds_some_columns_at_once(monkeypatch):
+    monkeypatch.setattr(imputation, "_BYTES_AT_ONCE", 2**20)
+    rows = numbers(20_000, 40)
+    layer = Imputation("median")
+    layer.build(rows.shape)
+    tracemalloc.start()
+    layer.adapt([rows[first : first + 1000] for first in range(0, len(rows), 1000)])
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < rows.nbytes
+    np.testing.assert_allclose(numpy(layer.fill), np.median(rows, axis=0), rtol=1e-5)
