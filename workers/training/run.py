@@ -37,6 +37,7 @@ from workers.training.ends import ends, layer_pointers
 from workers.training.engine import Engine, FitEngine
 from workers.training.environment import prepare
 from workers.training.evaluation.evaluating import Part, evaluate
+from workers.training.evaluation.known import measured_by_fit
 from workers.training.failures import StopRequested, Whereabouts, explain, failure_from_findings
 from workers.training.finished import Finished, columns_of
 from workers.training.guards import connect_guards
@@ -214,7 +215,9 @@ class _Training:
         if data.validation is None and data.test is None:
             return results
         self._enter(JobPhase.EVALUATING)
-        validation, test = (self._measured(model, rows, course.batch_size) for rows in (data.validation, data.test))
+        known = measured_by_fit(model, self._spec, results.history.epochs) if course.epochs else None
+        validation = _finite(known) if known else self._measured(model, data.validation, course.batch_size)
+        test = self._measured(model, data.test, course.batch_size)
         if test is not None:
             self._channel.send(Evaluated(metrics=test))
         name, rows, metrics = ("test", data.test, test) if data.test else ("validation", data.validation, validation)
@@ -223,10 +226,7 @@ class _Training:
 
     def _measured(self, model: Any, rows: Rows | None, batch_size: int) -> dict[str, float] | None:
         """The loss and metrics over some rows, those that are finite."""
-        if rows is None:
-            return None
-        metrics = self._engine.evaluate(model, rows, batch_size)
-        return {name: value for name, value in metrics.items() if math.isfinite(value)}
+        return None if rows is None else _finite(self._engine.evaluate(model, rows, batch_size))
 
     def _is_to_stop(self, course: Course) -> Callable[[], bool]:
         """A training that is over is not stopped any more: little is left. Where nothing was trained, this is all."""
@@ -234,6 +234,10 @@ class _Training:
 
     def _seconds(self) -> float:
         return self._seconds_before + time.monotonic() - self._began
+
+
+def _finite(metrics: Mapping[str, float]) -> dict[str, float]:
+    return {name: value for name, value in metrics.items() if math.isfinite(value)}
 
 
 def _by_input(model: Mapping[str, Any], rows: Rows) -> Mapping[str, AnyColumn]:
