@@ -131,7 +131,7 @@ def test_a_large_file_arrives_over_a_connection_that_breaks(hornbeam, network, l
 def test_an_upload_that_was_given_up_goes_on_where_it_stopped(empty_api, network, large):
     network.lost_requests = ["/parts/3"] * 100
     with (
-        Hornbeam(str(empty_api.http.base_url), transport=network, retries=5) as hornbeam,
+        Hornbeam(str(empty_api.http.base_url), transport=network, retries=1) as hornbeam,
         pytest.raises(ServiceUnreachable) as caught,
     ):
         hornbeam.datasets.create(large)
