@@ -15,6 +15,9 @@ class StartedPlainly:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass everything on."""
+        if scope["type"] != "lifespan":
+            await self._app(scope, receive, send)
+            return
 
         async def plainly(message: Message) -> None:
             error = sys.exception()
@@ -22,4 +25,4 @@ class StartedPlainly:
                 message = {**message, "message": " ".join(filter(None, (error.message, error.suggestion)))}
             await send(message)
 
-        await self._app(scope, receive, plainly if scope["type"] == "lifespan" else send)
+        await self._app(scope, receive, plainly)

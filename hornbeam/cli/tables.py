@@ -10,6 +10,7 @@ from rich.text import Text
 
 from hornbeam.cli import wording
 from hornbeam.cli.course import Course, EpochRow
+from hornbeam.jobs.plan_text import layer_cells
 from schemas.catalog import ComponentEntry
 from schemas.checkpoints import Artifact, Checkpoint
 from schemas.comparison import Comparison, MetricBests
@@ -139,8 +140,8 @@ def plan_table(plan: Plan) -> Table:
     """The layers of a model, as the planner built it, behind those that stand before it."""
     table = plain_table("layer", "type", "output shape", "parameters")
     for index, layer in enumerate([*plan.preprocess, *plan.layers], start=1):
-        shape = "x".join("?" if size is None else str(size) for size in layer.output_shape or [])
-        table.add_row(layer.name, layer.type, shape, f"{layer.parameters:,}", end_section=index == len(plan.preprocess))
+        *cells, _operations = layer_cells(layer)
+        table.add_row(*cells, end_section=index == len(plan.preprocess))
     if plan.parameters is not None:
         table.add_row("", "", "", f"{plan.parameters:,}", style="bold")
     return table

@@ -17,15 +17,6 @@ def parse(body: bytes, limits: Limits) -> tuple[dict[str, Any], Report]:
     return document, Report(document, blemishes)
 
 
-def read(body: bytes, limits: Limits) -> tuple[dict[str, Any], JobSpec | None, Report]:
-    """The document in `body`, the spec where it has the shape of one, and what was found.
-
-    Raises InvalidSpec where there is no JSON object.
-    """
-    document, report = parse(body, limits)
-    return document, shaped(document, report), report
-
-
 def shaped(document: dict[str, Any], report: Report) -> JobSpec | None:
     """The spec in a document, or None where it has not the shape of one, which is reported."""
     spec, findings = validate(document)

@@ -10,7 +10,7 @@ from hornbeam.errors import InvalidSpec
 from hornbeam.settings import Settings
 from hornbeam.specs.checking import check_body
 from hornbeam.specs.findings import MOST_FINDINGS
-from hornbeam.specs.parsing import read
+from hornbeam.specs.parsing import parse, shaped
 from schemas.training import JobSpec
 
 SPEC = {
@@ -25,6 +25,12 @@ CATALOGUE = load_catalogue()
 class Limits:
     max_body_bytes: int = 2**20
     max_nesting: int = 10
+
+
+def read(body, limits):
+    """The document, the spec, and what was found."""
+    document, report = parse(body, limits)
+    return document, shaped(document, report), report
 
 
 def findings_of(body: bytes | dict, limits: Limits = Limits()):

@@ -57,9 +57,14 @@ def prove(request: PlanRequest) -> ProofAnswer:
     if has_errors or not has_own_components(spec, proof.builder):
         return answer
     # Keras remembers what the scope left without values, and would give it some after the next trace.
+    _forget_everything(spec)
+    return answer.model_copy(update={"findings": [*answer.findings, *proof.trials()]})
+
+
+def _forget_everything(spec: Mapping[str, Any]) -> None:
+    """What Keras remembers of what was made so far; not the spec's types."""
     keras.backend.clear_session()
     keras.config.set_dtype_policy(spec["training"]["dtype_policy"])
-    return answer.model_copy(update={"findings": [*answer.findings, *proof.trials()]})
 
 
 @dataclass(slots=True)
@@ -131,8 +136,7 @@ class _Proof:
                 self.optimizer_state = OptimizerState.of(self.builder.optimizer(self.spec))
         except Exception:  # noqa: BLE001 - an operator's optimizer may raise anything, and has another chance
             # Without what Keras remembers of that graph, such as its generator of seeds.
-            keras.backend.clear_session()
-            keras.config.set_dtype_policy(self.spec["training"]["dtype_policy"])
+            _forget_everything(self.spec)
             self._run_optimizer()
 
     def _run_optimizer(self) -> None:
