@@ -21,7 +21,9 @@ from workers.training.proof import prove  # noqa: F401 - the zygote finds both b
 from workers.training.run import run  # noqa: F401
 from workers.training.warmup import warm_up
 
-if keras.config.backend() == "jax" and importlib.util.find_spec("tensorflow") is not None:
+if keras.config.backend() == "tensorflow":
+    importlib.import_module("workers.training.tensorflow_feeds")
+elif importlib.util.find_spec("tensorflow") is not None:
     # `fit` on JAX imports it for its data pipeline: 8 s of each job otherwise.
     importlib.import_module("tensorflow")
 

@@ -31,7 +31,8 @@ FUNCTION_LEVEL_IMPORTS: dict[str, frozenset[str]] = {
     "service/sources/fetching.py": frozenset({"service.sources.web"}),
     # Arrow starts threads, and a zygote, which imports the modules of the trainer, has none.
     "workers/training/data.py": frozenset({"workers.training.arrow_tables"}),
-    "workers/training/feeds.py": frozenset({"workers.training.row_pipelines"}),
+    "workers/training/feeds.py": frozenset({"workers.training.tensorflow_feeds"}),
     "workers/training/preprocessing.py": frozenset({"workers.training.row_pipelines"}),
+    "workers/training/tensorflow_feeds.py": frozenset({"workers.training.row_pipelines"}),
 }
 """What a module imports inside functions, beside what trains: see `test_imports`."""

@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 
-from workers.training import feeds
 from workers.training.data import Rows
-from workers.training.feeds import ArrayFeed, TensorFlowFeed
+from workers.training.feeds import ArrayFeed
+from workers.training.tensorflow_feeds import AskedFeed, GatheredFeed
 
 pytestmark = pytest.mark.keras
 
@@ -13,17 +13,17 @@ ORDER = np.array([9, 1, 8, 2, 7, 3, 6, 4, 5, 0])
 
 def labels_of(feed, steps):
     """The labels of the first batches, whatever the feed is made of."""
-    batches = iter(feed.data) if isinstance(feed, TensorFlowFeed) else (feed.data[step] for step in range(steps))
+    batches = batches_of(feed, steps)
     return [np.asarray(next(batches)[1]).tolist() for _ in range(steps)]
 
 
-@pytest.fixture(
-    params=[(TensorFlowFeed, 2**26), (TensorFlowFeed, 0), (ArrayFeed, 0)], ids=["copied", "asked", "arrays"]
-)
-def feed(request, monkeypatch):
-    kind, small_bytes = request.param
-    monkeypatch.setattr(feeds, "_SMALL_BYTES", small_bytes)
-    return kind(ROWS, 4)
+def batches_of(feed, steps):
+    return (feed.data[step] for step in range(steps)) if isinstance(feed, ArrayFeed) else iter(feed.data)
+
+
+@pytest.fixture(params=[GatheredFeed, AskedFeed, ArrayFeed])
+def feed(request):
+    return request.param(ROWS, 4)
 
 
 def test_batches_follow_the_order_of_each_epoch(feed):
@@ -49,7 +49,7 @@ def test_an_epoch_always_announces_all_its_batches(feed):
 def test_features_and_weights_stay_with_their_labels(feed):
     feed.begin(ORDER, 0)
 
-    features, labels, weights = next(iter(feed.data)) if isinstance(feed, TensorFlowFeed) else feed.data[0]
+    features, labels, weights = next(batches_of(feed, 1))
 
     assert np.asarray(features)[:, 0].tolist() == [18.0, 2.0, 16.0, 4.0]
     assert np.asarray(labels).tolist() == [9, 1, 8, 2]
