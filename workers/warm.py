@@ -16,9 +16,12 @@ import PIL.Image  # noqa: F401
 
 from hornbeam.components.loading import deployments, load
 from workers.component_trial import try_in_child
+from workers.messages import TrainerRequest
 from workers.protocol import Holdings
-from workers.training.proof import prove  # noqa: F401 - the zygote finds both by name
-from workers.training.run import run  # noqa: F401
+from workers.training.beside import Forked
+from workers.training.proof import prove  # noqa: F401 - the zygote finds it by name
+from workers.training.reporting import Send, StopFlag
+from workers.training.run import run as train
 from workers.training.warmup import warm_up
 
 if keras.config.backend() == "tensorflow":
@@ -28,6 +31,11 @@ elif importlib.util.find_spec("tensorflow") is not None:
     importlib.import_module("tensorflow")
 
 warm_up()
+
+
+def run(request: TrainerRequest, send: Send, stop: StopFlag) -> None:
+    """Train a job. Call it before anything has touched the backend."""
+    train(request, send, stop, Forked())
 
 
 def load_components(files: Sequence[Path]) -> Holdings:

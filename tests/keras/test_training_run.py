@@ -82,12 +82,12 @@ def test_messages_tell_the_phases_epochs_checkpoints_and_artifacts_in_order(trai
     assert [(message.name, message.artifact_kind) for message in trained.of(ArtifactSaved)] == [
         ("model.keras", ArtifactKind.MODEL),
         ("history.json", ArtifactKind.HISTORY),
-        ("curves.png", ArtifactKind.CURVES),
         ("tensorboard.tar.gz", ArtifactKind.TENSORBOARD),
         ("summary.json", ArtifactKind.SUMMARY),
         ("splits.npz", ArtifactKind.SPLITS),
         ("evaluation.json", ArtifactKind.EVALUATION),
         ("confusion.png", ArtifactKind.EVALUATION),
+        ("curves.png", ArtifactKind.CURVES),
         ("manifest.json", ArtifactKind.MANIFEST),
     ]
     assert [decode(encode(message)) for message in trained.messages] == trained.messages

@@ -10,6 +10,7 @@ import math
 import platform
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -20,11 +21,14 @@ from schemas.checkpoints import ArtifactKind
 from schemas.events import MetricHistory
 from workers.messages import ArtifactSaved
 from workers.training import curves, tensorboard
+from workers.training.beside import Beside
 from workers.training.data import JobData
 from workers.training.evaluation import partition
 from workers.training.evaluation.evaluating import Evaluation, class_names
 from workers.training.monitors import Monitor
 from workers.training.reporting import History, Send
+
+_CURVES = "curves.png"
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +64,15 @@ class ArtifactWriter:
 
     directory: Path
     send: Send
+    beside: Beside
     _written: dict[str, dict[str, Any]] = field(default_factory=dict)
+
+    def begin(self, results: Results) -> None:
+        """Have the curves drawn beside what comes now. Call it when the last epoch is over."""
+        epochs = results.history.epochs
+        if epochs:
+            path, best = self.directory / _CURVES, results.monitor.best(epochs)
+            self.beside.begin(partial(curves.draw, epochs, path, title=results.title, best=best))
 
     def write_all(self, model: Any, results: Results, *, saved: Any) -> None:
         """Write every artifact; the model that is `saved` may have more before it than the one that was trained.
@@ -72,9 +84,10 @@ class ArtifactWriter:
         self.write_records(model, results)
 
     def write_records(self, model: Any, results: Results) -> None:
-        """Write all but the model; the manifest, which has the digests of the others, comes last."""
-        if results.history.epochs:
-            self._write_history(results)
+        """Write all but the model, after `begin`; the manifest, which has the digests of the others, comes last."""
+        is_trained = bool(results.history.epochs)
+        if is_trained:
+            self._write_history(results.history)
         self._write_json("summary.json", ArtifactKind.SUMMARY, summary(model, results))
         numbers = partition.row_numbers(results.spec["dataset"], results.data.parts)
         self._write(
@@ -85,17 +98,12 @@ class ArtifactWriter:
         )
         for file in results.measured.files(results.job_id, results.title) if results.measured else ():
             self._write(file.name, file.kind, file.media_type, file.write)
+        if is_trained:
+            self._write(_CURVES, ArtifactKind.CURVES, "image/png", lambda _: self.beside.finish())
         self._write_json("manifest.json", ArtifactKind.MANIFEST, manifest(results, dict(self._written)))
 
-    def _write_history(self, results: Results) -> None:
-        history, best = results.history, results.monitor.best(results.history.epochs)
+    def _write_history(self, history: History) -> None:
         self._write_json("history.json", ArtifactKind.HISTORY, _columns(history))
-        self._write(
-            "curves.png",
-            ArtifactKind.CURVES,
-            "image/png",
-            lambda path: curves.draw(history.epochs, path, title=results.title, best=best),
-        )
         self._write(
             "tensorboard.tar.gz",
             ArtifactKind.TENSORBOARD,

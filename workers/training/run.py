@@ -27,6 +27,7 @@ from workers.messages import Evaluated, Failed, PhaseEntered, Stopped, Succeeded
 from workers.training.adapting import Learning, Learnt
 from workers.training.artifacts import ArtifactWriter, Results
 from workers.training.assembly import Assembler
+from workers.training.beside import Beside, Here
 from workers.training.build import Builder, BuildError, make_variables, model_outputs
 from workers.training.checkpoints import Checkpoints, learnt_until
 from workers.training.checks import check_output
@@ -51,12 +52,14 @@ from workers.training.weights import begin_with, learnt_before
 log = logging.getLogger("workers.training")
 
 
-def run(request: TrainerRequest, send: Send, stop: StopFlag) -> None:
+def run(request: TrainerRequest, send: Send, stop: StopFlag, beside: Beside | None = None) -> None:
     """Train the job of `request`, telling `send` about it, until done or until `stop` is set."""
     whereabouts = Whereabouts(layers=dict(layer_pointers(request.spec["model"])))
     with _plain_log():
         try:
-            reason = _Training(request, Channel(send, stop, whereabouts), FitEngine()).run()
+            channel = Channel(send, stop, whereabouts)
+            writer = ArtifactWriter(Path(request.workdir), send, beside or Here())
+            reason = _Training(request, channel, FitEngine(), writer).run()
         except StopRequested:
             send(Stopped())
         except Exception as error:  # noqa: BLE001 - this is the end of the process: every error becomes a message
@@ -69,8 +72,8 @@ def run(request: TrainerRequest, send: Send, stop: StopFlag) -> None:
 class _Training:
     """The phases of one attempt, in order."""
 
-    def __init__(self, request: TrainerRequest, channel: Channel, engine: Engine) -> None:
-        self._request, self._channel, self._engine = request, channel, engine
+    def __init__(self, request: TrainerRequest, channel: Channel, engine: Engine, writer: ArtifactWriter) -> None:
+        self._request, self._channel, self._engine, self._writer = request, channel, engine, writer
         self._spec, self._directory = request.spec, Path(request.workdir)
         self._seconds_before, self._began = 0.0, time.monotonic()
 
@@ -95,19 +98,20 @@ class _Training:
         if course.epochs:
             self._enter(JobPhase.TRAINING)
         self._began = time.monotonic()
-        writer = ArtifactWriter(self._directory, self._channel.send)
         try:
             stopped_by = self._engine.train(model, course, reporter, callbacks, start) if course.epochs else None
         except Overfitted:
             results = self._results(data, reporter.history, OverfittingGuard.__name__, checkpoints.origin)
             self._enter(JobPhase.SAVING)
-            writer.write_records(model, results)
+            self._writer.begin(results)
+            self._writer.write_records(model, results)
             raise
         results = self._results(data, reporter.history, stopped_by, checkpoints.origin)
+        self._writer.begin(results)
         self._channel.whereabouts.epoch = None
         results = self._evaluate(model, course, results)
         self._enter(JobPhase.SAVING)
-        writer.write_all(model, results, saved=Finished(model, learning.learnt, preprocessor))
+        self._writer.write_all(model, results, saved=Finished(model, learning.learnt, preprocessor))
         return f"stopped_early: {stopped_by}" if stopped_by else "completed"
 
     def _files(self) -> Files:

@@ -249,7 +249,7 @@ def test_a_failed_job_says_why_and_keeps_all_but_the_model(train):
     assert error.where.epoch == last.epoch == len(trained.epochs) < 60
     assert len(trained.checkpoints) == len(trained.epochs)
     names = [message.name for message in trained.of(ArtifactSaved)]
-    kept = ["history.json", "curves.png", "tensorboard.tar.gz", "summary.json", "splits.npz", "manifest.json"]
+    kept = ["history.json", "tensorboard.tar.gz", "summary.json", "splits.npz", "curves.png", "manifest.json"]
     assert names == kept
 
 
