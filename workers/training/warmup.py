@@ -13,12 +13,14 @@ from sklearn.model_selection import train_test_split
 from hornbeam.components.catalog import load_catalogue
 from workers.training import curves, proof, run
 from workers.training.evaluation import pictures
+from workers.training.skipped_attributes import remember_skipped_attributes
 
 
 def warm_up() -> None:
     """Fill the caches. Call it in the parent, before the first fork."""
     _ = run, proof
     load_catalogue()
+    remember_skipped_attributes()
     labels = load_iris().target
     train_test_split(labels, test_size=0.2, random_state=0, stratify=labels)
     curves.draw([{"loss": 1.0, "val_loss": 1.0, "accuracy": 0.5}], io.BytesIO(), title="0123456789", best=0)
