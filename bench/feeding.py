@@ -4,7 +4,8 @@
 
 Images of 256 x 256 lie encoded in a table, as an upload leaves them; both decode them, resize them to 224 x 224 and
 scale them, and hand out batches of 32 in another order each epoch. What is compared are three epochs, from the
-beginning: once with room in memory for what was resized, once where every image is decoded anew each epoch.
+beginning: once with room in memory for what was resized, once where every image is decoded anew each epoch. They take
+turns, since the speed of a machine drifts, and the median is of the ratios within a turn.
 """
 
 import io
@@ -32,9 +33,10 @@ from workers.training.room import Files, Room
 IMAGES = 800
 BATCH = 32
 EPOCHS = 3
-ROUNDS = 3
+ROUNDS = 7
 SIDE, RESIZED = 256, 224
 AT_LEAST = 0.9
+BARE = "bare tf.data"
 DATASET = f"ds_{'0' * 26}"
 
 
@@ -45,20 +47,17 @@ def main() -> None:
         encoded = _images()
         table = _write(encoded, folder / "table.arrow")
         ways: dict[str, Callable[[], int]] = {
-            "bare tf.data": lambda: _bare(encoded),
+            BARE: lambda: _bare(encoded),
             "kept in memory": lambda: _ours(Files({DATASET: table}, folder)),
             "decoded anew": lambda: _ours(Files({DATASET: table}, folder, memory_bytes=1, disk_bytes=1)),
         }
-        rates = {name: [_rate(way) for _ in range(ROUNDS)] for name, way in ways.items()}
-    bare = statistics.median(rates["bare tf.data"])
+        rounds = [{name: _rate(way) for name, way in ways.items()} for _ in range(ROUNDS)]
     print(f"images a second, {EPOCHS} epochs of {IMAGES}, median of {ROUNDS}")
-    print(f"  bare tf.data      {bare:8.0f}")
-    missed = False
-    for name in ("kept in memory", "decoded anew"):
-        rate = statistics.median(rates[name])
-        missed |= rate < AT_LEAST * bare
-        print(f"  {name:<16}{rate:10.0f}   ratio {rate / bare:.2f}, wanted {AT_LEAST}")
-    raise SystemExit(missed)
+    ratios = {name: statistics.median(rates[name] / rates[BARE] for rates in rounds) for name in ways}
+    for name, ratio in ratios.items():
+        rate = statistics.median(rates[name] for rates in rounds)
+        print(f"  {name:<16}{rate:10.0f}   ratio {ratio:.2f}, wanted {AT_LEAST}")
+    raise SystemExit(min(ratios.values()) < AT_LEAST)
 
 
 def _rate(feed: Callable[[], int]) -> float:

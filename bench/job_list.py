@@ -21,7 +21,7 @@ from hornbeam.jobs.record import JobRecord
 from hornbeam.settings import Settings
 from hornbeam.storage.base import JobQuery, Store
 from hornbeam.storage.sql import open_store
-from hornbeam.storage.sql.listing import pair_digest
+from hornbeam.storage.sql.cursors import pair_digest
 from hornbeam.storage.sql.part import row_of
 from hornbeam.storage.sql.tables import jobs, tags
 from schemas.jobs import JobStatus, Summary, Transition

@@ -5,7 +5,9 @@ that what is downloaded takes the values that the file had. Leaves which layers 
 together to `hornbeam.specs.column_graph`.
 """
 
-from collections.abc import Mapping
+from collections import deque
+from collections.abc import Iterable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
 
@@ -26,6 +28,7 @@ from workers.training.state import State
 
 Spec = Mapping[str, Any]
 
+_WRITERS = 2
 _TEXT = "object"
 """As NumPy calls what text is kept in."""
 
@@ -161,10 +164,7 @@ class Preprocessor:
             dtype = numpy_dtype(self._outputs[name])
             stored = None if dtype == _TEXT else room(shape)
             made[name] = np.empty(shape, dtype) if stored is None else stored
-        rows = len(columns[0])
-        for first, chunk in through(self._model, columns) if pipeline is None else pipeline.all_rows(rows):
-            for name, column in made.items():
-                _write(column, first, chunk[name])
+        _fill(made, through(self._model, columns) if pipeline is None else pipeline.all_rows(len(columns[0])))
         return made
 
     def _pipeline(self, columns: list[AnyColumn]) -> Any:
@@ -203,8 +203,22 @@ def _single(named: dict[str, Any]) -> Any:
     return named if len(named) > 1 else next(iter(named.values()))
 
 
-def _write(target: AnyColumn, first: int, rows: Array) -> None:
-    if isinstance(target, OnDisk):
-        target.write(first, rows)
-    elif not isinstance(target, Column):
-        target[first : first + len(rows)] = rows
+def _fill(targets: Mapping[str, AnyColumn], chunks: Iterable[tuple[int, Mapping[str, Array]]]) -> None:
+    """Write chunks of rows, some side by side: to touch memory for the first time can take longer than decoding."""
+    with ThreadPoolExecutor(_WRITERS) as pool:
+        writing: deque[Future[None]] = deque()
+        for first, chunk in chunks:
+            writing.append(pool.submit(_write, targets, first, chunk))
+            if len(writing) > _WRITERS:
+                writing.popleft().result()
+        for one in writing:
+            one.result()
+
+
+def _write(targets: Mapping[str, AnyColumn], first: int, chunk: Mapping[str, Array]) -> None:
+    for name, target in targets.items():
+        rows = chunk[name]
+        if isinstance(target, OnDisk):
+            target.write(first, rows)
+        elif not isinstance(target, Column):
+            target[first : first + len(rows)] = rows

@@ -4,6 +4,7 @@ For columns of images, whose decoding and resizing takes longer than anything el
 backend. Leaves which layers there are to `workers.training.preprocessing`.
 """
 
+import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
@@ -16,7 +17,8 @@ from workers.training.images import EncodedImages
 
 _RIFF = b"RIFF"
 """Begins a WebP file, which TensorFlow does not read."""
-_AT_ONCE = 64
+_ROWS_AT_ONCE, _BYTES_AT_ONCE = 64, 16 * 2**20
+_NUMBER_BYTES = 4
 _HELD_BYTES = 256 * 2**20
 """Files of images that take no more are held in memory, where TensorFlow finds them without asking Python."""
 
@@ -31,6 +33,8 @@ class Pipeline:
 
     def __init__(self, model: Any, columns: list[AnyColumn]) -> None:
         self._model, self._sources = model, [_source(column) for column in columns]
+        row_bytes = sum(math.prod(tensor.shape[1:]) * _NUMBER_BYTES for tensor in model.outputs)
+        self._at_once = max(1, min(_ROWS_AT_ONCE, _BYTES_AT_ONCE // row_bytes))
 
     def row(self, number: Any) -> dict[str, Any]:
         """From a row's number to what the model takes of it, by its inputs; symbolic."""
@@ -41,14 +45,14 @@ class Pipeline:
     def rows(self, numbers: Numbers) -> Any:
         """A `tf.data` pipeline of batches of these rows."""
         data = tf.data.Dataset.from_tensor_slices(numbers)
-        return parallel(data.map(self.row, num_parallel_calls=tf.data.AUTOTUNE).batch(_AT_ONCE).prefetch(1))
+        return parallel(data.map(self.row, num_parallel_calls=tf.data.AUTOTUNE).batch(self._at_once).prefetch(1))
 
     def all_rows(self, count: int) -> Iterator[tuple[int, dict[str, Array]]]:
         """All rows as arrays, some at a time, with the number of the first. Arrays of numbers can't be written to."""
         first = 0
         for batch in self.rows(np.arange(count)):
             yield first, {name: _seen(tensor) for name, tensor in batch.items()}
-            first += _AT_ONCE
+            first += self._at_once
 
     def column(self, name: str, shape: Shape, dtype: str) -> "Piped":
         """The rows of one input of the model, made anew each time that they are asked for."""

@@ -4,6 +4,7 @@ Small data is gathered an epoch at a time, other columns are asked for each batc
 row by row. Only where TensorFlow is the backend.
 """
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -11,11 +12,13 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from workers.training.columns import Column
+from workers.training.columns import AnyColumn, Array, Column
 from workers.training.data import Rows
 from workers.training.feeds import Feed, RowNumbers, columns_of, steps_of
 
 SMALL_BYTES = 64 * 2**20
+_ALIGNED = 64
+"""Bytes; as `EIGEN_MAX_ALIGN_BYTES`."""
 
 
 def tensorflow_feed(rows: Rows, batch_size: int) -> Feed:
@@ -145,7 +148,7 @@ def _gathering(columns: Any) -> Callable[[Any], Any]:
     types = [tf.string if column.dtype == object else tf.as_dtype(column.dtype) for column in flat]
 
     def rows(numbers: RowNumbers) -> list[Any]:
-        return [column[numbers] for column in flat]
+        return [_rows(column, numbers) for column in flat]
 
     def gather(numbers: Any) -> Any:
         gathered = tf.numpy_function(rows, [numbers], types, stateful=False)
@@ -154,6 +157,18 @@ def _gathering(columns: Any) -> Callable[[Any], Any]:
         return keras.tree.pack_sequence_as(columns, gathered)
 
     return gather
+
+
+def _rows(column: AnyColumn, numbers: RowNumbers) -> Array:
+    """Some rows, of an array where TensorFlow takes them as they lie: it copies what is not aligned."""
+    if isinstance(column, Column) or column.dtype == object:
+        return column[numbers]
+    shape = (len(numbers), *column.shape[1:])
+    room = np.empty(math.prod(shape) * column.itemsize + _ALIGNED, np.uint8)
+    first = -room.ctypes.data % _ALIGNED
+    rows = room[first : first + room.size - _ALIGNED].view(column.dtype).reshape(shape)
+    # Else it would gather beside `out`, to leave that alone should a number be wrong.
+    return np.take(column, numbers, axis=0, out=rows, mode="clip")
 
 
 def _with_options(pipeline: Any) -> Any:
