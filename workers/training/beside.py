@@ -50,8 +50,8 @@ class Forked(Here):
     def __init__(self) -> None:
         self._orders, orders = os.pipe()
         parent = os.getpid()
-        self._child = os.fork()
-        if self._child == 0:
+        self.child, self.is_over = os.fork(), False
+        if self.child == 0:
             os.close(orders)
             _serve(self._orders, parent)
         os.close(self._orders)
@@ -65,7 +65,8 @@ class Forked(Here):
 
     def finish(self) -> None:
         """See Beside."""
-        _, status = os.waitpid(self._child, 0)
+        _, status = os.waitpid(self.child, 0)
+        self.is_over = True
         if status != 0:
             super().finish()
 

@@ -8,6 +8,7 @@ import hashlib
 import json
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -105,10 +106,19 @@ class MatrixTable(Table):
 
 
 def builtin_table(name: BuiltinDataset, facts: DatasetFacts) -> MatrixTable:
-    """One of the service's own datasets, as scikit-learn has it."""
+    """One of the service's own datasets."""
+    features, target = read_builtin(name)
+    labels = np.ascontiguousarray(target, np.int32 if facts.columns[LABEL].values else np.float32)
+    return MatrixTable(facts, features, labels)
+
+
+@cache
+def read_builtin(name: BuiltinDataset) -> tuple[Array, Array]:
+    """The features and the target of a dataset as scikit-learn has it; once in a process, and not to be changed."""
     bunch = getattr(sklearn.datasets, f"load_{name.value}")()
-    labels = np.ascontiguousarray(bunch.target, np.int32 if facts.columns[LABEL].values else np.float32)
-    return MatrixTable(facts, np.ascontiguousarray(bunch.data, np.float32), labels)
+    features = np.ascontiguousarray(bunch.data, np.float32)
+    features.setflags(write=False)
+    return features, bunch.target
 
 
 def synthetic_table(synthetic: Mapping[str, Any], facts: DatasetFacts) -> MatrixTable:

@@ -1,0 +1,80 @@
+import os
+import signal
+from functools import partial
+
+import pytest
+
+from workers.training.beside import Forked, Here
+
+
+def write_process_id(path):
+    path.write_text(str(os.getpid()))
+
+
+def write_only_in(process, path):
+    if os.getpid() != process:
+        raise RuntimeError("not here")
+    write_process_id(path)
+
+
+def fail():
+    raise ValueError("it can't be drawn")
+
+
+@pytest.fixture
+def forked():
+    made = Forked()
+    yield made
+    if not made.is_over:
+        os.kill(made.child, signal.SIGKILL)
+        os.waitpid(made.child, 0)
+
+
+def test_another_process_does_it(forked, tmp_path):
+    forked.begin(partial(write_process_id, tmp_path / "file"))
+    forked.finish()
+
+    assert int((tmp_path / "file").read_text()) == forked.child != os.getpid()
+
+
+def test_it_is_a_process_group_of_its_own(forked, wait_until):
+    wait_until(lambda: os.getpgid(forked.child) == forked.child, timeout=5)
+
+
+def test_what_fails_there_is_done_here(forked, tmp_path):
+    forked.begin(partial(write_only_in, os.getpid(), tmp_path / "file"))
+    forked.finish()
+
+    assert int((tmp_path / "file").read_text()) == os.getpid()
+
+
+@pytest.mark.parametrize("signum", [signal.SIGKILL, signal.SIGTERM])
+def test_where_the_process_is_gone_it_is_done_here(forked, tmp_path, signum):
+    os.kill(forked.child, signum)
+    forked.begin(partial(write_process_id, tmp_path / "file"))
+    forked.finish()
+
+    assert int((tmp_path / "file").read_text()) == os.getpid()
+
+
+@pytest.mark.parametrize("make", [Here, Forked])
+def test_an_error_is_the_callers(make):
+    beside = make()
+    beside.begin(fail)
+
+    with pytest.raises(ValueError, match="can't be drawn"):
+        beside.finish()
+
+
+def test_it_ends_with_a_trainer_that_has_no_work_for_it():
+    reading, writing = os.pipe()
+    trainer = os.fork()
+    if trainer == 0:
+        os.write(writing, f"{Forked().child}\n".encode())
+        os._exit(0)
+    os.waitpid(trainer, 0)
+    os.close(writing)
+
+    # The child holds the writing end as well: the stream is at its end when it is gone.
+    with os.fdopen(reading) as said:
+        assert int(said.read()) > 0
