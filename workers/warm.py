@@ -18,7 +18,7 @@ from hornbeam.components.loading import deployments, load
 from workers.component_trial import try_in_child
 from workers.messages import TrainerRequest
 from workers.protocol import Holdings
-from workers.training.beside import Forked
+from workers.training.beside import beside
 from workers.training.proof import prove  # noqa: F401 - the zygote finds it by name
 from workers.training.reporting import Send, StopFlag
 from workers.training.run import run as train
@@ -35,7 +35,7 @@ warm_up()
 
 def run(request: TrainerRequest, send: Send, stop: StopFlag) -> None:
     """Train a job. Call it before anything has touched the backend."""
-    train(request, send, stop, Forked())
+    train(request, send, stop, beside())
 
 
 def load_components(files: Sequence[Path]) -> Holdings:

@@ -38,7 +38,8 @@ def noticed(profile: TableProfile, columns: Sequence[Column], target: str | None
     """
     found = []
     if duplicates:
-        message = f"{duplicates} rows are the same as one before them."
+        message = "1 row is" if duplicates == 1 else f"{duplicates} rows are"
+        message += " the same as one before."
         found.append(warning("rows.duplicate", message, "Make sure that the same row is not trained and validated on."))
     if profile.rows < FEW_ROWS:
         found.append(warning("rows.few", f"There are only {profile.rows} rows: too few to learn from."))

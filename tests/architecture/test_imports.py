@@ -15,8 +15,8 @@ LAZY_BY_DESIGN = frozenset({"keras", "tensorflow", "jax", "numpy", "sklearn", "m
 TRAINING = frozenset({"keras", "tensorflow", "jax", "numpy", "sklearn", "matplotlib", "tensorboard"})
 SERVER = frozenset({"fastapi", "starlette", "uvicorn", "celery", "kombu", "redis", "sqlalchemy", "alembic", "fsspec"})
 
-RUN_WITH_KERAS = frozenset({"hornbeam.components.introspection", "hornbeam.cli.evaluation"})
-"""Programs of their own, which nothing else imports: the catalogue's generator, and the demo's look at its model."""
+RUN_WITH_KERAS = frozenset({"hornbeam.components.introspection", "hornbeam.cli.evaluation", "hornbeam.saved"})
+"""What nothing else imports: the catalogue's generator, the demo's look at its model, and what loads saved models."""
 
 WORKERS_ONLY = frozenset({"hornbeam.components.outputs", "hornbeam.components.registry"})
 """What the zygote loads: the shared registry, and the modules that import it, which are components."""

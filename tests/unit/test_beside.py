@@ -1,10 +1,11 @@
 import os
+import resource
 import signal
 from functools import partial
 
 import pytest
 
-from workers.training.beside import Forked, Here
+from workers.training.beside import Forked, Here, beside
 
 
 def write_process_id(path):
@@ -64,6 +65,21 @@ def test_an_error_is_the_callers(make):
 
     with pytest.raises(ValueError, match="can't be drawn"):
         beside.finish()
+
+
+def test_a_system_that_cannot_fork_is_done_without():
+    trainer = os.fork()
+    if trainer == 0:
+        status = 1
+        try:
+            resource.setrlimit(resource.RLIMIT_NPROC, (0, 0))
+            if os.getuid() == 0:
+                os.setuid(65534)  # the limit is not root's
+            status = 0 if type(beside()) is Here else 2
+        finally:
+            os._exit(status)
+
+    assert os.waitpid(trainer, 0)[1] == 0
 
 
 def test_it_ends_with_a_trainer_that_has_no_work_for_it():

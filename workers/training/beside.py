@@ -28,6 +28,14 @@ class Beside(ABC):
         """Wait until it is done. Raises what the work raises."""
 
 
+def beside() -> Beside:
+    """A process that works beside this one; this one where the system can't fork. Call it before the backend runs."""
+    try:
+        return Forked()
+    except OSError:
+        return Here()
+
+
 class Here(Beside):
     """Does it when it is waited for, in this process."""
 
@@ -48,6 +56,7 @@ class Forked(Here):
     """
 
     def __init__(self) -> None:
+        """Fork. Raises OSError where there are too many processes, or too little memory."""
         self._orders, orders = os.pipe()
         parent = os.getpid()
         self.child, self.is_over = os.fork(), False

@@ -34,7 +34,7 @@ class Pipeline:
     def __init__(self, model: Any, columns: list[AnyColumn]) -> None:
         self._model, self._sources = model, [_source(column) for column in columns]
         row_bytes = sum(math.prod(tensor.shape[1:]) * _NUMBER_BYTES for tensor in model.outputs)
-        self._at_once = max(1, min(_ROWS_AT_ONCE, _BYTES_AT_ONCE // row_bytes))
+        self._at_once = max(1, min(_ROWS_AT_ONCE, _BYTES_AT_ONCE // max(row_bytes, 1)))
 
     def row(self, number: Any) -> dict[str, Any]:
         """From a row's number to what the model takes of it, by its inputs; symbolic."""
