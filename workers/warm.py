@@ -35,7 +35,8 @@ warm_up()
 
 def run(request: TrainerRequest, send: Send, stop: StopFlag) -> None:
     """Train a job. Call it before anything has touched the backend."""
-    train(request, send, stop, beside())
+    with beside() as helper:
+        train(request, send, stop, helper)
 
 
 def load_components(files: Sequence[Path]) -> Holdings:

@@ -16,6 +16,7 @@ from hornbeam.specs.checking import examine_body
 from schemas.problems import Severity
 from schemas.stored_datasets import ColumnKind
 from workers.messages import PlanRequest, Succeeded
+from workers.training import row_pipelines
 from workers.training.columns import Column
 from workers.training.data import load
 from workers.training.proof import prove
@@ -116,6 +117,14 @@ def test_images_that_do_not_fit_into_memory_or_on_disk_train_alike(train, table,
     small, large = train(spec, tables=table), train(spec, tables=table, **room)
     assert len(small.history) == 10
     assert small.history == large.history
+
+
+def test_large_images_are_decoded_few_at_once_and_train_alike(train, table, monkeypatch):
+    spec = examined().spec
+    many = train(spec, tables=table)
+    monkeypatch.setattr(row_pipelines, "_BYTES_AT_ONCE", 7 * 8 * 8 * 3 * 4)
+
+    assert train(spec, tables=table).history == many.history
 
 
 def test_images_of_one_size_need_no_preprocessing(train, tmp_path, table):

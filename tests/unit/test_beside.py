@@ -24,11 +24,8 @@ def fail():
 
 @pytest.fixture
 def forked():
-    made = Forked()
-    yield made
-    if not made.is_over:
-        os.kill(made.child, signal.SIGKILL)
-        os.waitpid(made.child, 0)
+    with Forked() as made:
+        yield made
 
 
 def test_another_process_does_it(forked, tmp_path):
@@ -60,11 +57,42 @@ def test_where_the_process_is_gone_it_is_done_here(forked, tmp_path, signum):
 
 @pytest.mark.parametrize("make", [Here, Forked])
 def test_an_error_is_the_callers(make):
-    beside = make()
-    beside.begin(fail)
+    with make() as made:
+        made.begin(fail)
+        with pytest.raises(ValueError, match="can't be drawn"):
+            made.finish()
 
-    with pytest.raises(ValueError, match="can't be drawn"):
-        beside.finish()
+
+def test_where_somebody_else_has_waited_for_the_process_it_is_done_here(forked, tmp_path):
+    forked.begin(partial(write_only_in, os.getpid(), tmp_path / "file"))
+    os.waitpid(forked.child, 0)
+    forked.finish()
+
+    assert int((tmp_path / "file").read_text()) == os.getpid()
+
+
+def test_a_process_that_inherited_the_pipe_is_not_waited_for(forked, tmp_path):
+    other = os.fork()
+    if other == 0:
+        signal.pause()
+    try:
+        forked.begin(partial(write_process_id, tmp_path / "file"))
+        forked.finish()
+    finally:
+        os.kill(other, signal.SIGKILL)
+        os.waitpid(other, 0)
+
+    assert int((tmp_path / "file").read_text()) == forked.child
+
+
+@pytest.mark.parametrize("has_work", [True, False])
+def test_nothing_is_left_of_it(tmp_path, has_work):
+    with Forked() as made:
+        if has_work:
+            made.begin(partial(write_process_id, tmp_path / "file"))
+
+    with pytest.raises(ChildProcessError):
+        os.waitpid(made.child, 0)
 
 
 def test_a_system_that_cannot_fork_is_done_without():
@@ -82,12 +110,12 @@ def test_a_system_that_cannot_fork_is_done_without():
     assert os.waitpid(trainer, 0)[1] == 0
 
 
-def test_it_ends_with_a_trainer_that_has_no_work_for_it():
+def test_it_ends_with_a_trainer_that_is_killed():
     reading, writing = os.pipe()
     trainer = os.fork()
     if trainer == 0:
         os.write(writing, f"{Forked().child}\n".encode())
-        os._exit(0)
+        os.kill(os.getpid(), signal.SIGKILL)
     os.waitpid(trainer, 0)
     os.close(writing)
 

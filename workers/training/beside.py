@@ -8,16 +8,21 @@ import contextlib
 import os
 import pickle
 import signal
+import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Callable
+from types import TracebackType
+from typing import Self
 
 from hornbeam.processes import die_with_parent
 
 Work = Callable[[], object]
 
+_LENGTH_BYTES = 8
+
 
 class Beside(ABC):
-    """Does one piece of work, some time between `begin` and the end of `finish`."""
+    """Does one piece of work, some time between `begin` and the end of `finish`. A context: leave it with the job."""
 
     @abstractmethod
     def begin(self, work: Work) -> None:
@@ -26,6 +31,18 @@ class Beside(ABC):
     @abstractmethod
     def finish(self) -> None:
         """Wait until it is done. Raises what the work raises."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Leave nothing behind, whether there was work or not."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
 
 
 def beside() -> Beside:
@@ -47,6 +64,9 @@ class Here(Beside):
         """See Beside."""
         self._work()
 
+    def close(self) -> None:
+        """See Beside."""
+
 
 class Forked(Here):
     """Does it in a child, forked when this is made; here where the child fails.
@@ -57,27 +77,47 @@ class Forked(Here):
 
     def __init__(self) -> None:
         """Fork. Raises OSError where there are too many processes, or too little memory."""
-        self._orders, orders = os.pipe()
+        self._is_over = False
+        reading, self._orders = os.pipe()
         parent = os.getpid()
-        self.child, self.is_over = os.fork(), False
+        try:
+            self.child = os.fork()
+        except OSError:
+            os.close(reading)
+            os.close(self._orders)
+            raise
         if self.child == 0:
-            os.close(orders)
-            _serve(self._orders, parent)
-        os.close(self._orders)
-        self._orders = orders
+            os.close(self._orders)
+            _serve(reading, parent)
+        os.close(reading)
 
     def begin(self, work: Work) -> None:
         """See Beside."""
         super().begin(work)
-        with contextlib.suppress(BrokenPipeError), os.fdopen(self._orders, "wb") as orders:
-            pickle.dump(work, orders)
+        order = pickle.dumps(work)
+        # Its length first: somebody else may hold the pipe open, a process that a component has started.
+        with contextlib.suppress(BrokenPipeError), os.fdopen(os.dup(self._orders), "wb") as orders:
+            orders.write(len(order).to_bytes(_LENGTH_BYTES, "big") + order)
 
     def finish(self) -> None:
         """See Beside."""
-        _, status = os.waitpid(self.child, 0)
-        self.is_over = True
-        if status != 0:
+        if self._wait() != 0:
             super().finish()
+
+    def close(self) -> None:
+        """See Beside."""
+        if not self._is_over:
+            os.kill(self.child, signal.SIGKILL)
+            self._wait()
+        os.close(self._orders)
+
+    def _wait(self) -> int:
+        """The child's status; not 0 where somebody else has asked for it."""
+        self._is_over = True
+        try:
+            return os.waitpid(self.child, 0)[1]
+        except ChildProcessError:
+            return -1
 
 
 def _serve(orders: int, parent: int) -> None:
@@ -86,10 +126,12 @@ def _serve(orders: int, parent: int) -> None:
         os.setpgid(0, 0)
         die_with_parent(parent)
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        # What is worth a word fails, and is done again by the trainer.
+        warnings.simplefilter("ignore")
         with os.fdopen(orders, "rb") as file:
-            work = file.read()
-        if work:
-            pickle.loads(work)()  # noqa: S301 - the trainer's own, over a pipe that only it has
+            length = int.from_bytes(file.read(_LENGTH_BYTES), "big")
+            if length:
+                pickle.loads(file.read(length))()  # noqa: S301 - the trainer's own, over a pipe that only it writes to
         status = 0
     finally:
         os._exit(status)

@@ -164,7 +164,7 @@ class Preprocessor:
             dtype = numpy_dtype(self._outputs[name])
             stored = None if dtype == _TEXT else room(shape)
             made[name] = np.empty(shape, dtype) if stored is None else stored
-        _fill(made, through(self._model, columns) if pipeline is None else pipeline.all_rows(len(columns[0])))
+        fill(made, through(self._model, columns) if pipeline is None else pipeline.all_rows(len(columns[0])))
         return made
 
     def _pipeline(self, columns: list[AnyColumn]) -> Any:
@@ -203,7 +203,7 @@ def _single(named: dict[str, Any]) -> Any:
     return named if len(named) > 1 else next(iter(named.values()))
 
 
-def _fill(targets: Mapping[str, AnyColumn], chunks: Iterable[tuple[int, Mapping[str, Array]]]) -> None:
+def fill(targets: Mapping[str, AnyColumn], chunks: Iterable[tuple[int, Mapping[str, Array]]]) -> None:
     """Write chunks of rows, some side by side: to touch memory for the first time can take longer than decoding."""
     with ThreadPoolExecutor(_WRITERS) as pool:
         writing: deque[Future[None]] = deque()

@@ -117,7 +117,8 @@ def read_builtin(name: BuiltinDataset) -> tuple[Array, Array]:
     """The features and the target of a dataset as scikit-learn has it; once in a process, and not to be changed."""
     bunch = getattr(sklearn.datasets, f"load_{name.value}")()
     features = np.ascontiguousarray(bunch.data, np.float32)
-    features.setflags(write=False)
+    for array in (features, bunch.target):
+        array.setflags(write=False)
     return features, bunch.target
 
 

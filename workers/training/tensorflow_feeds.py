@@ -1,7 +1,7 @@
 """Feeds for TensorFlow: `tf.data` pipelines, each made for where the rows lie.
 
-Small data is gathered an epoch at a time, other columns are asked for each batch, and what TensorFlow decodes goes
-row by row. Only where TensorFlow is the backend.
+Small data is gathered an epoch at a time, other columns batch by batch, and what TensorFlow decodes goes row by row.
+Only where TensorFlow is the backend.
 """
 
 import math
@@ -16,7 +16,8 @@ from workers.training.columns import AnyColumn, Array, Column
 from workers.training.data import Rows
 from workers.training.feeds import Feed, RowNumbers, columns_of, steps_of
 
-SMALL_BYTES = 64 * 2**20
+GATHERED_BYTES, COPIED_BYTES = 16 * 2**20, 64 * 2**20
+"""Up to so many, an epoch's rows are gathered at once, and there is a copy of all rows in TensorFlow."""
 _ALIGNED = 64
 """Bytes; as `EIGEN_MAX_ALIGN_BYTES`."""
 
@@ -26,15 +27,16 @@ def tensorflow_feed(rows: Rows, batch_size: int) -> Feed:
     columns = keras.tree.flatten(columns_of(rows))
     if any(isinstance(column, Column) and column.is_piped for column in columns):
         return PipedFeed(rows, batch_size)
-    return GatheredFeed(rows, batch_size) if _are_small(columns) else AskedFeed(rows, batch_size)
+    return (GatheredFeed if _bytes(columns) <= GATHERED_BYTES else BatchedFeed)(rows, batch_size)
 
 
-def _are_small(columns: Sequence[Any]) -> bool:
-    """Whether all rows are in memory, and so few that one epoch's copies of them do no harm."""
-    return (
-        not any(isinstance(column, Column) for column in columns)
-        and sum(array.nbytes for array in columns) <= SMALL_BYTES
-    )
+def _bytes(columns: Sequence[Any]) -> float:
+    """What the columns hold; without end where some are not in memory."""
+    return sum(math.inf if isinstance(column, Column) else _array_bytes(column) for column in columns)
+
+
+def _array_bytes(array: Array) -> int:
+    return array.nbytes if array.dtype != object else array.nbytes + sum(map(len, array.ravel()))
 
 
 class GatheredFeed(Feed):
@@ -46,12 +48,15 @@ class GatheredFeed(Feed):
 
     def __init__(self, rows: Rows, batch_size: int) -> None:
         self._columns, self._batch_size = columns_of(rows), batch_size
-        self.data = _Epochs(self._pipeline(self._columns))
+        spec = keras.tree.map_structure(
+            lambda column: tf.TensorSpec((None, *column.shape[1:]), _dtype(column)), self._columns
+        )
+        self.data = _Epochs(steps_of(rows, batch_size), spec, lambda: self._pipeline(self._columns))
 
     def begin(self, order: RowNumbers, skip: int) -> None:
         """Have the next iterator take these rows."""
         numbers = order[skip * self._batch_size :]
-        self.data.current = self._pipeline(keras.tree.map_structure(lambda column: column[numbers], self._columns))
+        self.data.begin(lambda: self._pipeline(keras.tree.map_structure(lambda column: column[numbers], self._columns)))
 
     def _pipeline(self, columns: Any) -> Any:
         with tf.device("cpu:0"):
@@ -59,22 +64,36 @@ class GatheredFeed(Feed):
 
 
 class _Epochs(tf.data.Dataset):  # type: ignore[misc]
-    """Announces what a whole epoch holds, and iterates over the current one."""
+    """Announces the batches of a whole epoch, and iterates over those of the current one.
 
-    def __init__(self, whole: Any) -> None:
-        self.current = self._whole = whole
-        super().__init__(whole._variant_tensor)  # noqa: SLF001 - what a subclass hands to its base
+    Args:
+        steps: Batches of a whole epoch.
+        spec: The type of a batch.
+        make: Makes the pipeline of the first epoch.
+    """
+
+    def __init__(self, steps: int, spec: Any, make: Callable[[], Any]) -> None:
+        self._spec, self._announced = spec, tf.data.Dataset.range(steps)
+        self.begin(make)
+        super().__init__(self._announced._variant_tensor)  # noqa: SLF001 - what a subclass hands to its base
+
+    def begin(self, make: Callable[[], Any]) -> None:
+        """Have the next iterators take what this makes."""
+        self._make = make
+        self._made: Any = None
 
     def _inputs(self) -> list[Any]:
-        return [self._whole]
+        return [self._announced]
 
     @property
     def element_spec(self) -> Any:
         """The type of a batch."""
-        return self._whole.element_spec
+        return self._spec
 
     def __iter__(self) -> Any:
-        return iter(self.current)
+        if self._made is None:
+            self._made = self._make()
+        return iter(self._made)
 
 
 def _batches(columns: Any, batch_size: int) -> Any:
@@ -98,7 +117,7 @@ class _OrderedFeed(Feed):
         with tf.device("cpu:0"):
             self._order = tf.Variable(np.arange(len(rows)), trainable=False, dtype=tf.int64)
             self._skip = tf.Variable(0, trainable=False, dtype=tf.int64)
-        self.data = self._pipeline(rows)
+            self.data = self._pipeline(rows)
 
     def _pipeline(self, rows: Rows) -> Any:
         raise NotImplementedError
@@ -109,11 +128,12 @@ class _OrderedFeed(Feed):
         self._skip.assign(skip)
 
 
-class AskedFeed(_OrderedFeed):
-    """Columns that are asked for the rows of each batch: one call into Python."""
+class BatchedFeed(_OrderedFeed):
+    """Rows that are gathered batch by batch: by TensorFlow where it has a copy, else by asking the columns."""
 
     def _pipeline(self, rows: Rows) -> Any:
-        gather = _gathering(self._columns)
+        is_copied = _bytes(keras.tree.flatten(self._columns)) <= COPIED_BYTES
+        gather = _gathering_in_memory(self._columns) if is_copied else _gathering(self._columns)
 
         def batch(step: Any) -> Any:
             first = (step + self._skip) * self._batch_size
@@ -143,9 +163,16 @@ class PipedFeed(_OrderedFeed):
         return parallel(made.batch(batch_size).prefetch(2))
 
 
+def _gathering_in_memory(columns: Any) -> Callable[[Any], Any]:
+    """Gathers rows without leaving TensorFlow."""
+    held = keras.tree.map_structure(tf.constant, columns)
+    return lambda numbers: keras.tree.map_structure(lambda column: tf.gather(column, numbers), held)
+
+
 def _gathering(columns: Any) -> Callable[[Any], Any]:
+    """Asks the columns for their rows: one call into Python for each batch."""
     flat = keras.tree.flatten(columns)
-    types = [tf.string if column.dtype == object else tf.as_dtype(column.dtype) for column in flat]
+    types = [_dtype(column) for column in flat]
 
     def rows(numbers: RowNumbers) -> list[Any]:
         return [_rows(column, numbers) for column in flat]
@@ -169,6 +196,10 @@ def _rows(column: AnyColumn, numbers: RowNumbers) -> Array:
     rows = room[first : first + room.size - _ALIGNED].view(column.dtype).reshape(shape)
     # Else it would gather beside `out`, to leave that alone should a number be wrong.
     return np.take(column, numbers, axis=0, out=rows, mode="clip")
+
+
+def _dtype(column: AnyColumn) -> Any:
+    return tf.string if column.dtype == object else tf.as_dtype(column.dtype)
 
 
 def _with_options(pipeline: Any) -> Any:
