@@ -50,8 +50,12 @@ class WorkerProcess:
         return self.process.pid
 
     def descendants(self) -> set[int]:
-        """Its zygote and its trainers."""
+        """Its zygote, its trainers, and what these have started."""
         return descendants(self.pid)
+
+    def trainers(self) -> set[int]:
+        """Those that run."""
+        return _children(self.zygote())
 
     def zygote(self) -> int:
         return next(pid for pid in _children(self.pid) if b"workers.zygote" in _command(pid))

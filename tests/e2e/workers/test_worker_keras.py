@@ -6,6 +6,7 @@ import signal
 import pytest
 
 from schemas.jobs import JobPhase, JobStatus
+from tests.e2e.workers.installations import descendants, is_alive
 from tests.keras.trainings import dense, make_spec
 
 pytestmark = pytest.mark.e2e
@@ -31,7 +32,10 @@ def test_a_model_is_trained_and_a_killed_trainer_costs_one_attempt(installation,
 
     long = installation.submit(**make_spec(training={"epochs": 400, "batch_size": 32}))
     wait_until(lambda: len(installation.store.epochs(long)) >= 2, timeout=60)
-    os.kill(_trainer_of_only_job(installation), signal.SIGKILL)
+    (trainer,) = installation.workers[-1].trainers()
+    (draughtsman,) = descendants(trainer)
+    os.kill(trainer, signal.SIGKILL)
+    wait_until(lambda: not is_alive(draughtsman), timeout=5)
     wait_until(lambda: installation.store.get_job(long).attempt == 2, timeout=20)
     wait_until(lambda: len(installation.store.epochs(long)) >= 5, timeout=60)
     lines = installation.logged(long)
@@ -50,9 +54,3 @@ def test_a_model_is_proven(installation, wait_until):
     assert fine.plan.parameters == 64 * 16 + 16 + 16 * 10 + 10
     assert fine.findings == []
     assert broken.findings
-
-
-def _trainer_of_only_job(installation):
-    worker = installation.workers[-1]
-    (trainer,) = worker.descendants() - {worker.zygote()}
-    return trainer
