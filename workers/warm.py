@@ -8,6 +8,7 @@ trainer pays for it; then `load_components` is called, once. A zygote takes any 
 import importlib
 import importlib.util
 from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 
 import keras
@@ -35,7 +36,7 @@ warm_up()
 
 def run(request: TrainerRequest, send: Send, stop: StopFlag) -> None:
     """Train a job. Call it before anything has touched the backend."""
-    with beside() as helper:
+    with closing(beside()) as helper:
         train(request, send, stop, helper)
 
 

@@ -1,6 +1,7 @@
 import os
 import resource
 import signal
+from contextlib import closing
 from functools import partial
 
 import pytest
@@ -24,7 +25,7 @@ def fail():
 
 @pytest.fixture
 def forked():
-    with Forked() as made:
+    with closing(Forked()) as made:
         yield made
 
 
@@ -57,7 +58,7 @@ def test_where_the_process_is_gone_it_is_done_here(forked, tmp_path, signum):
 
 @pytest.mark.parametrize("make", [Here, Forked])
 def test_an_error_is_the_callers(make):
-    with make() as made:
+    with closing(make()) as made:
         made.begin(fail)
         with pytest.raises(ValueError, match="can't be drawn"):
             made.finish()
@@ -87,7 +88,7 @@ def test_a_process_that_inherited_the_pipe_is_not_waited_for(forked, tmp_path):
 
 @pytest.mark.parametrize("has_work", [True, False])
 def test_nothing_is_left_of_it(tmp_path, has_work):
-    with Forked() as made:
+    with closing(Forked()) as made:
         if has_work:
             made.begin(partial(write_process_id, tmp_path / "file"))
 

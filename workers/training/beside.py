@@ -11,8 +11,6 @@ import signal
 import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from types import TracebackType
-from typing import Self
 
 from hornbeam.processes import die_with_parent
 
@@ -22,7 +20,7 @@ _LENGTH_BYTES = 8
 
 
 class Beside(ABC):
-    """Does one piece of work, some time between `begin` and the end of `finish`. A context: leave it with the job."""
+    """Does one piece of work, some time between `begin` and the end of `finish`. Close it with the job."""
 
     @abstractmethod
     def begin(self, work: Work) -> None:
@@ -35,14 +33,6 @@ class Beside(ABC):
     @abstractmethod
     def close(self) -> None:
         """Leave nothing behind, whether there was work or not."""
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
 
 def beside() -> Beside:

@@ -5,6 +5,7 @@ Only where TensorFlow is the backend.
 """
 
 import math
+from abc import abstractmethod
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -27,7 +28,12 @@ def tensorflow_feed(rows: Rows, batch_size: int) -> Feed:
     columns = keras.tree.flatten(columns_of(rows))
     if any(isinstance(column, Column) and column.is_piped for column in columns):
         return PipedFeed(rows, batch_size)
-    return (GatheredFeed if _bytes(columns) <= GATHERED_BYTES else BatchedFeed)(rows, batch_size)
+    size = _bytes(columns)
+    return (
+        GatheredFeed(rows, batch_size)
+        if size <= GATHERED_BYTES
+        else BatchedFeed(rows, batch_size, size <= COPIED_BYTES)
+    )
 
 
 def _bytes(columns: Sequence[Any]) -> float:
@@ -113,14 +119,13 @@ class _OrderedFeed(Feed):
     """Row numbers in a variable, which each new iterator reads anew."""
 
     def __init__(self, rows: Rows, batch_size: int) -> None:
-        self._columns, self._batch_size = columns_of(rows), batch_size
         with tf.device("cpu:0"):
             self._order = tf.Variable(np.arange(len(rows)), trainable=False, dtype=tf.int64)
             self._skip = tf.Variable(0, trainable=False, dtype=tf.int64)
-            self.data = self._pipeline(rows)
+            self.data = self._pipeline(rows, batch_size)
 
-    def _pipeline(self, rows: Rows) -> Any:
-        raise NotImplementedError
+    @abstractmethod
+    def _pipeline(self, rows: Rows, batch_size: int) -> Any: ...
 
     def begin(self, order: RowNumbers, skip: int) -> None:
         """Set the variables for the next iterator."""
@@ -131,26 +136,29 @@ class _OrderedFeed(Feed):
 class BatchedFeed(_OrderedFeed):
     """Rows that are gathered batch by batch: by TensorFlow where it has a copy, else by asking the columns."""
 
-    def _pipeline(self, rows: Rows) -> Any:
-        is_copied = _bytes(keras.tree.flatten(self._columns)) <= COPIED_BYTES
-        gather = _gathering_in_memory(self._columns) if is_copied else _gathering(self._columns)
+    def __init__(self, rows: Rows, batch_size: int, is_copied: bool) -> None:
+        self._gathering = _gathering_in_memory if is_copied else _gathering
+        super().__init__(rows, batch_size)
+
+    def _pipeline(self, rows: Rows, batch_size: int) -> Any:
+        gather = self._gathering(columns_of(rows))
 
         def batch(step: Any) -> Any:
-            first = (step + self._skip) * self._batch_size
-            return gather(self._order[first : first + self._batch_size])
+            first = (step + self._skip) * batch_size
+            return gather(self._order[first : first + batch_size])
 
         # Nothing in it needs to be converted, which takes 50 ms.
         batch = tf.autograph.experimental.do_not_convert(batch)
-        return _with_options(tf.data.Dataset.range(steps_of(rows, self._batch_size)).map(batch).prefetch(2))
+        return _with_options(tf.data.Dataset.range(steps_of(rows, batch_size)).map(batch).prefetch(2))
 
 
 class PipedFeed(_OrderedFeed):
     """Rows that TensorFlow decodes, as many at once as there are cores."""
 
-    def _pipeline(self, rows: Rows) -> Any:
+    def _pipeline(self, rows: Rows, batch_size: int) -> Any:
         from workers.training.row_pipelines import parallel, row_maker  # noqa: PLC0415 - it imports Arrow
 
-        row, count, batch_size = row_maker(self._columns), len(rows), self._batch_size
+        row, count = row_maker(columns_of(rows)), len(rows)
 
         def is_there(place: Any) -> Any:
             return place + self._skip * batch_size < count
