@@ -1,5 +1,7 @@
 """What a trainer may know of its worker, and which GPUs a worker sees."""
 
+import pytest
+
 from workers.devices import describe, find_gpus
 from workers.launcher import cleared_environment
 
@@ -24,9 +26,13 @@ def test_nothing_draws_on_a_screen_or_starts_threads_at_import():
     assert (environment["MPLBACKEND"], environment["OPENBLAS_NUM_THREADS"]) == ("Agg", "1")
 
 
-def test_an_operator_may_choose_how_gpu_memory_is_taken():
-    assert cleared_environment({})["TF_FORCE_GPU_ALLOW_GROWTH"] == "true"
-    assert cleared_environment({"TF_FORCE_GPU_ALLOW_GROWTH": "false"})["TF_FORCE_GPU_ALLOW_GROWTH"] == "false"
+@pytest.mark.parametrize(
+    ("name", "ours", "theirs"),
+    [("TF_FORCE_GPU_ALLOW_GROWTH", "true", "false"), ("NUMPY_MADVISE_HUGEPAGE", "0", "1")],
+)
+def test_an_operator_may_choose_how_memory_is_taken(name, ours, theirs):
+    assert cleared_environment({})[name] == ours
+    assert cleared_environment({name: theirs})[name] == theirs
 
 
 def test_as_many_gpus_are_described_as_are_found():

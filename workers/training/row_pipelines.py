@@ -5,6 +5,7 @@ backend. Leaves which layers there are to `workers.training.preprocessing`.
 """
 
 import math
+import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
@@ -45,7 +46,7 @@ class Pipeline:
     def rows(self, numbers: Numbers) -> Any:
         """A `tf.data` pipeline of batches of these rows."""
         data = tf.data.Dataset.from_tensor_slices(numbers)
-        return parallel(data.map(self.row, num_parallel_calls=tf.data.AUTOTUNE).batch(self._at_once).prefetch(1))
+        return mapped(data, self.row).batch(self._at_once).prefetch(1)
 
     def all_rows(self, count: int) -> Iterator[tuple[int, dict[str, Array]]]:
         """All rows as arrays, some at a time, with the number of the first. Arrays of numbers can't be written to."""
@@ -86,11 +87,15 @@ class Piped(Column):
         return np.concatenate([batch[self.name].numpy() for batch in self.pipeline.rows(numbers)])
 
 
-def parallel(data: Any) -> Any:
-    """The pipeline with as many threads as there are cores."""
+def mapped(data: Any, function: Callable[[Any], Any]) -> Any:
+    """What a function makes of each element, in their order, with all the threads that a job may have.
+
+    Twice as many calls as threads: with one for each, which is what AUTOTUNE comes to, a thread may find nothing to do.
+    """
+    threads = tf.config.threading.get_inter_op_parallelism_threads() or os.cpu_count() or 1
     options = tf.data.Options()
-    options.deterministic = True
-    return data.with_options(options)
+    options.autotune.enabled = False
+    return data.map(function, num_parallel_calls=2 * threads, deterministic=True).with_options(options)
 
 
 def _source(column: AnyColumn) -> Callable[[Any], Any]:

@@ -13,14 +13,13 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from workers.training.batch_memory import BatchMemory
 from workers.training.columns import AnyColumn, Array, Column
 from workers.training.data import Rows
 from workers.training.feeds import Feed, RowNumbers, columns_of, steps_of
 
 GATHERED_BYTES, COPIED_BYTES = 16 * 2**20, 64 * 2**20
 """Up to so many, an epoch's rows are gathered at once, and there is a copy of all rows in TensorFlow."""
-_ALIGNED = 64
-"""Bytes; as `EIGEN_MAX_ALIGN_BYTES`."""
 
 
 def tensorflow_feed(rows: Rows, batch_size: int) -> Feed:
@@ -156,7 +155,7 @@ class PipedFeed(_OrderedFeed):
     """Rows that TensorFlow decodes, as many at once as there are cores."""
 
     def _pipeline(self, rows: Rows, batch_size: int) -> Any:
-        from workers.training.row_pipelines import parallel, row_maker  # noqa: PLC0415 - it imports Arrow
+        from workers.training.row_pipelines import mapped, row_maker  # noqa: PLC0415 - it imports Arrow
 
         row, count = row_maker(columns_of(rows)), len(rows)
 
@@ -167,8 +166,7 @@ class PipedFeed(_OrderedFeed):
             return row(self._order[place + self._skip * batch_size])
 
         places = tf.data.Dataset.range(count).take_while(is_there)
-        made = places.map(row_at, num_parallel_calls=tf.data.AUTOTUNE)
-        return parallel(made.batch(batch_size).prefetch(2))
+        return mapped(places, row_at).batch(batch_size).prefetch(2)
 
 
 def _gathering_in_memory(columns: Any) -> Callable[[Any], Any]:
@@ -182,8 +180,10 @@ def _gathering(columns: Any) -> Callable[[Any], Any]:
     flat = keras.tree.flatten(columns)
     types = [_dtype(column) for column in flat]
 
+    memory = BatchMemory()
+
     def rows(numbers: RowNumbers) -> list[Any]:
-        return [_rows(column, numbers) for column in flat]
+        return [_rows(column, numbers, memory) for column in flat]
 
     def gather(numbers: Any) -> Any:
         gathered = tf.numpy_function(rows, [numbers], types, stateful=False)
@@ -194,14 +194,11 @@ def _gathering(columns: Any) -> Callable[[Any], Any]:
     return gather
 
 
-def _rows(column: AnyColumn, numbers: RowNumbers) -> Array:
-    """Some rows, of an array where TensorFlow takes them as they lie: it copies what is not aligned."""
+def _rows(column: AnyColumn, numbers: RowNumbers, memory: BatchMemory) -> Array:
+    """Some rows; of an array in memory where TensorFlow takes them as they lie."""
     if isinstance(column, Column) or column.dtype == object:
         return column[numbers]
-    shape = (len(numbers), *column.shape[1:])
-    room = np.empty(math.prod(shape) * column.itemsize + _ALIGNED, np.uint8)
-    first = -room.ctypes.data % _ALIGNED
-    rows = room[first : first + room.size - _ALIGNED].view(column.dtype).reshape(shape)
+    rows = memory.array((len(numbers), *column.shape[1:]), column.dtype)
     # Else it would gather beside `out`, to leave that alone should a number be wrong.
     return np.take(column, numbers, axis=0, out=rows, mode="clip")
 
