@@ -100,6 +100,7 @@ class Column(Response):
         description="Of one value: empty for a single one; null where it varies, as the height of images does.",
     )
     missing: int = Field(default=0, description="Rows that have no value here.")
+    first_missing: int | None = Field(default=None, description="The number of the first such row, from 1.")
     distinct: int | None = Field(default=None, description="How many different values; null: more than are counted.")
     values: list[ValueCount] | None = Field(
         default=None, description="All values, sorted, with how often each is there; null where there are many."

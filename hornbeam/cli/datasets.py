@@ -1,5 +1,6 @@
 """`datasets add`, `list`, `show`, `rows`, `download`, `delete`: the data that jobs train on."""
 
+import json
 import re
 from itertools import islice
 from pathlib import Path
@@ -33,7 +34,9 @@ def add(
     name: Annotated[str | None, typer.Option(help="What it is called; its ending tells the format.")] = None,
     option: Annotated[
         list[str] | None,
-        typer.Option(metavar="KEY=VALUE", help="How it is read: format, header (true, false), delimiter."),
+        typer.Option(
+            metavar="KEY=VALUE", help="How it is read: format, header, delimiter, missing, record_features; JSON."
+        ),
     ] = None,
     kind: Annotated[
         list[str] | None, typer.Option(metavar="COLUMN=KIND", help="What a column means; may be repeated.")
@@ -145,9 +148,7 @@ def _print(current: Session, dataset: Dataset) -> None:
 
 
 def _options(options: list[str], kinds: list[str]) -> ReadingOptions:
-    given: dict[str, Any] = dict(_pair(text, "--option") for text in options)
-    if "header" in given:
-        given["header"] = {"true": True, "false": False}.get(given["header"], given["header"])
+    given = {key: _value(text) for key, text in (_pair(option, "--option") for option in options)}
     if kinds:
         given["kinds"] = dict(_pair(text, "--kind") for text in kinds)
     try:
@@ -156,6 +157,15 @@ def _options(options: list[str], kinds: list[str]) -> ReadingOptions:
         first = error.errors()[0]
         hint = "--kind" if first["loc"][0] == "kinds" else "--option"
         raise typer.BadParameter(f"{first['loc'][-1]}: {first['msg']}.", param_hint=hint) from None
+
+
+def _value(text: str) -> Any:
+    """What JSON makes of it, where that is more than one text or number: `,` and `1` are delimiters."""
+    try:
+        value = json.loads(text)
+    except ValueError:
+        return text
+    return value if isinstance(value, bool | list | dict) else text
 
 
 def _pair(text: str, hint: str) -> tuple[str, str]:

@@ -36,6 +36,8 @@ class ColumnFacts:
     shape: Shape = ()
     """Of one value; None where it varies."""
     missing: int = 0
+    first_missing: int | None = None
+    """The number of the first row without a value, from 1; None where there is none, or nobody knows it."""
     values: tuple[Value, ...] | None = None
     """All values; None where there are many. A class's number is its value's place here."""
     counts: tuple[int, ...] | None = None
@@ -69,6 +71,14 @@ class DatasetFacts:
     """What is predicted where a spec does not say."""
     sha256: str = ""
     """Of the table; empty for the service's own."""
+
+    def rows_without(self, name: str) -> str:
+        """Which rows have no value in a column, up to the verb: `2 of 9 rows (the first: row 3) have`."""
+        column = self.columns[name]
+        first = "" if column.first_missing is None else f"row {column.first_missing:,}"
+        if first:
+            first = f" ({first})" if column.missing == 1 else f" (the first: {first})"
+        return f"{column.missing:,} of {self.rows:,} rows{first} {'has' if column.missing == 1 else 'have'}"
 
 
 _FACTS: TypeAdapter[DatasetFacts] = TypeAdapter(DatasetFacts)
@@ -106,6 +116,7 @@ def _column_facts(column: Column) -> ColumnFacts:
         dtype=column.dtype,
         shape=tuple(column.shape),
         missing=column.missing,
+        first_missing=column.first_missing,
         values=None if column.values is None else tuple(value.value for value in column.values),
         counts=None if column.values is None else tuple(value.count for value in column.values),
     )

@@ -210,9 +210,10 @@ class CsvReader:
         names, number = self._dialect.names, row.number - self._dialect.header
         where = f"from column {quoted(names[row.actual_columns])} on" if row.actual_columns < len(names) else "too many"
         text = quoted(row.text) if isinstance(row.text, str) else ""
+        values = "1 value" if row.actual_columns == 1 else f"{row.actual_columns} values"
         return refused(
             "csv.ragged_row",
-            f"Row {number}{self._line_of_row(row.number)} has {row.actual_columns} values, "
+            f"Row {number}{self._line_of_row(row.number)} has {values}, "
             f"{where if where == 'too many' else 'none ' + where}: there are {len(names)} columns. It reads {text}.",
             f"Put values in which {quoted(self._dialect.delimiter)} stands between quotes, "
             "or name the `delimiter`, where it is another.",

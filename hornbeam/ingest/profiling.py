@@ -136,6 +136,7 @@ class ColumnProfile:
         self._cell_bytes = cell_bytes
         self._rows = 0
         self.missing = 0
+        self._first_missing: int | None = None
         numbers = form.type.value_type if pa.types.is_fixed_size_list(form.type) else form.type
         self._dtype = str(numbers)
         shape = list(form.shape) if form.kind is ColumnKind.ARRAY else []
@@ -149,6 +150,8 @@ class ColumnProfile:
 
     def update(self, array: Any) -> None:
         """Take the next values, as they are stored."""
+        if array.null_count and self._first_missing is None:
+            self._first_missing = self._rows + int(array.is_null().to_numpy(zero_copy_only=False).argmax()) + 1
         self.missing += array.null_count
         self._digest.update(array)
         self.distinct.update(array)
@@ -200,6 +203,7 @@ class ColumnProfile:
             dtype=self._dtype,
             shape=list(self.form.shape),
             missing=self.missing,
+            first_missing=self._first_missing,
             distinct=None if counts is None else len(counts),
             values=self._values(values_at_most),
             minimum=_finite(self.moments.minimum / unit) if described else None,

@@ -49,12 +49,12 @@ def check_missing_features(normalised: Mapping[str, Any], report: Report) -> Non
 
 def _tell_missing(name: str, facts: DatasetFacts, is_filled: bool, report: Report) -> None:
     column, where, code = facts.columns[name], "/dataset/features", "dataset.missing_values"
-    rows = f"{column.missing} of {facts.rows} rows"
+    rows = facts.rows_without(name)
     if column.kind in _WITHOUT_ORDER:
-        message = f"{rows} have nothing in {quoted(name)}, {in_words(column)}."
+        message = f"{rows} nothing in {quoted(name)}, {in_words(column)}."
         report.error(where, code, message, "Leave those rows out of the file.")
     elif column.is_numeric and not is_filled:
-        message = f"{rows} have no number in {quoted(name)}: the loss will be NaN."
+        message = f"{rows} no number in {quoted(name)}: the loss will be NaN."
         report.warning(where, code, message, f"Add dataset.preprocess: {{{name}: [{_FILLING}]}}, or auto.")
 
 
@@ -122,5 +122,5 @@ def _check_keys(split: Mapping[str, Any], facts: DatasetFacts, where: str, repor
             message = f"{quoted(name)} is {in_words(column)}, by which rows can't be told apart or sorted."
             report.error(f"{where}/{field}", "split.column_unfit", message)
         elif column.missing:
-            message = f"{column.missing} of {facts.rows} rows have no value in {quoted(name)}, and the split needs one."
+            message = f"{facts.rows_without(name)} no value in {quoted(name)}, and the split needs one."
             report.error(f"{where}/{field}", "split.missing_values", message, "Leave those rows out of the file.")

@@ -167,8 +167,8 @@ def _check_missing(dataset: Dataset, facts: DatasetFacts, report: Report) -> Non
     weights = [dataset["weights"]] if dataset["weights"] is not None else []
     for place, names in (("target", target_names(dataset, facts)), ("weights", weights)):
         for name in names:
-            if missing := facts.columns[name].missing:
-                message = f"{missing} of {facts.rows} rows have no value in {quoted(name)}, and the loss needs one."
+            if facts.columns[name].missing:
+                message = f"{facts.rows_without(name)} no value in {quoted(name)}, and the loss needs one."
                 suggestion = "Leave those rows out of the file."
                 report.error(f"{WHERE}/{place}", "dataset.missing_labels", message, suggestion)
 

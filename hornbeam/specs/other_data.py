@@ -73,13 +73,13 @@ class _Check:
             message = f"{quoted(name)} is {_described(found)} in {other.name}, and {_described(own)} in the training's."
             self._report.error(self._where, "dataset.other_kind", message)
         elif found.missing and found.kind in (ColumnKind.IMAGE, ColumnKind.ARRAY):
-            message = f"{found.missing} of {other.rows} rows of {other.name} have nothing in {quoted(name)}."
+            message = f"In {other.name}, {other.rows_without(name)} nothing in {quoted(name)}."
             self._report.error(self._where, "dataset.missing_values", message, "Leave those rows out of the file.")
 
     def _check_labels(self, labels: Labels, other: DatasetFacts) -> None:
         for name in labels.columns:
-            if missing := other.columns[name].missing:
-                message = f"{missing} of {other.rows} rows of {other.name} have no value in {quoted(name)}."
+            if other.columns[name].missing:
+                message = f"In {other.name}, {other.rows_without(name)} no value in {quoted(name)}."
                 self._report.error(self._where, "dataset.missing_labels", message, "Leave those rows out of the file.")
         values = other.columns[labels.columns[0]].values
         if labels.classes is None or values is None:

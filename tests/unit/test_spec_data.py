@@ -196,6 +196,15 @@ def test_labels_without_a_value_are_found_before_the_training():
     }
 
 
+def test_rows_without_a_value_are_counted_and_the_first_is_named():
+    def told(rows, **column):
+        return DatasetFacts("a.csv", rows, {"a": ColumnFacts(ColumnKind.NUMBER, **column)}).rows_without("a")
+
+    assert told(100, missing=1, first_missing=51) == "1 of 100 rows (row 51) has"
+    assert told(2000, missing=1200, first_missing=7) == "1,200 of 2,000 rows (the first: row 7) have"
+    assert told(9, missing=2) == "2 of 9 rows have"  # from before rows were named
+
+
 def test_classes_of_a_column_can_be_weighed_by_their_numbers():
     assert errors(NUMERIC, training={"class_weight": {"1": 3.0}}) == set()
     (finding,) = examined(NUMERIC, training={"class_weight": {">50K": 3.0}}).findings

@@ -7,6 +7,7 @@ from typer.testing import CliRunner
 
 from hornbeam.cli.main import app
 from tests.integration.api.conftest import FLOWERS
+from tests.unit.ingest import files
 
 
 @pytest.fixture
@@ -31,6 +32,19 @@ def test_a_file_is_added_and_its_columns_shown(hornbeam):
     dataset_id = json.loads(listed.stdout)["id"]
     assert dataset_id in hornbeam("list").stdout
     assert hornbeam("show", dataset_id).stdout == added.stdout
+
+
+def test_how_a_file_is_read_may_be_json(hornbeam, tmp_path):
+    examples = [files.example(x=[0.5, float(number)], y=[number]) for number in range(6)]
+    (tmp_path / "a.tfrecord").write_bytes(files.records(*examples))
+    declared = {"x": {"dtype": "float32", "shape": [2]}, "y": {"dtype": "int64"}}
+    added = hornbeam("add", "a.tfrecord", "--option", f"record_features={json.dumps(declared)}")
+    assert added.exit_code == 0, added.output
+    assert "tfrecord, 6 rows" in added.stdout
+    # No JSON, or nothing that JSON would be needed for: a text.
+    plain = hornbeam("add", "flowers.csv", "--option", "delimiter=,", "--option", 'missing=["?", "4.0"]', "--json")
+    options = json.loads(plain.stdout)["options"]
+    assert (options["delimiter"], options["missing"]) == (",", ["?", "4.0"])
 
 
 def test_rows_a_download_and_the_end(hornbeam, tmp_path):

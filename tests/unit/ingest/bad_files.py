@@ -105,7 +105,7 @@ CSV = [
     BadFile("a.csv", b"\n\n\n", "file.no_rows", id="only-line-ends"),
     BadFile("a.csv", b"a,b\n", "file.no_rows", id="only-names"),
     BadFile("a.csv", b"a,b\n1,2\n3,4,5\n", "csv.ragged_row", ("Row 2", "line 3", "3 values", "2 columns")),
-    BadFile("a.csv", b'a,b\n"1\n1",2\n3\n', "csv.ragged_row", ("Row 2", "line 4", '"b"'), id="short-row"),
+    BadFile("a.csv", b'a,b\n"1\n1",2\n3\n', "csv.ragged_row", ("Row 2", "line 4", "1 value,", '"b"'), id="short-row"),
     BadFile("a.csv", NUMBERS + b"7\n", "csv.ragged_row", ("Row 1001", "line 1002"), id="late-short-row"),
     BadFile("a.csv", NUMBERS + b"\xff,1\n", "csv.not_utf8", ("ine 1002", "row 1001", '"a"', "0xff")),
     BadFile("a.csv", b"a,b\nx,\xe9\n", "csv.not_utf8", ("0xe9",), id="latin-1"),

@@ -71,6 +71,15 @@ def test_what_is_hashed():
 
 
 @RELAXED
+@given(column=COLUMNS, cuts=st.lists(st.integers(0, 40), max_size=4))
+def test_the_first_row_without_a_value_has_its_number(column, cuts):
+    type_, values = column
+    found = profile(pa.array(values, type_), cuts=sorted(min(cut, len(values)) for cut in cuts)).column()
+    assert found.missing == values.count(None)
+    assert found.first_missing == (values.index(None) + 1 if None in values else None)
+
+
+@RELAXED
 @given(
     values=st.lists(st.none() | st.floats(-1e100, 1e100), min_size=1, max_size=60),
     cut=st.integers(0, 60),
