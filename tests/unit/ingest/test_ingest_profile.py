@@ -74,7 +74,8 @@ def test_what_is_hashed():
 @given(column=COLUMNS, cuts=st.lists(st.integers(0, 40), max_size=4))
 def test_the_first_row_without_a_value_has_its_number(column, cuts):
     type_, values = column
-    kind = ColumnKind.IMAGE if type_ == pa.binary() else ColumnKind.NUMBER
+    kinds = {pa.binary(): ColumnKind.IMAGE, pa.list_(pa.int32(), 2): ColumnKind.ARRAY}
+    kind = kinds.get(type_, ColumnKind.NUMBER)
     found = profile(pa.array(values, type_), kind, cuts=sorted(min(cut, len(values)) for cut in cuts)).column()
     assert found.missing == values.count(None)
     assert found.first_missing == (values.index(None) + 1 if None in values else None)
