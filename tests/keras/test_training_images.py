@@ -15,6 +15,7 @@ from hornbeam.settings import Settings
 from hornbeam.specs.checking import examine_body
 from schemas.problems import Severity
 from schemas.stored_datasets import ColumnKind
+from tests.keras.trainings import StopAfterAsking, resume_from
 from workers.messages import PlanRequest, Succeeded
 from workers.training import row_pipelines
 from workers.training.columns import Column
@@ -117,6 +118,20 @@ def test_images_that_do_not_fit_into_memory_or_on_disk_train_alike(train, table,
     small, large = train(spec, tables=table), train(spec, tables=table, **room)
     assert len(small.history) == 10
     assert small.history == large.history
+
+
+@pytest.mark.parametrize("room", [{"memory_bytes": 64}, {"memory_bytes": 64, "max_file_bytes": 2**20}])
+def test_a_training_goes_on_within_an_epoch_wherever_its_images_are(train, table, room):
+    model = {"input_shape": [64, 64, 3], "layers": ["GlobalAveragePooling2D", {"type": "Dense", "units": 2}]}
+    checked = examined(model=model).spec
+    spec = {**checked, "training": {**checked["training"], "batch_size": 7, "deterministic": True}}
+    straight = train(spec, tables=table, **room)
+    stopped = train(spec, tables=table, stop=StopAfterAsking(17), **room)
+
+    resumed = train(spec, tables=table, resume=resume_from(stopped), **room)
+
+    assert stopped.checkpoints[-1].step % 7, "it was stopped within an epoch of seven batches"
+    assert stopped.history + resumed.history == straight.history
 
 
 def test_large_images_are_decoded_few_at_once_and_train_alike(train, table, monkeypatch):

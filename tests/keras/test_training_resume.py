@@ -7,6 +7,7 @@ import pytest
 
 from tests.keras.trainings import StopAfterAsking, dense, layer, make_spec, resume_from
 from workers.messages import ArtifactSaved, Stopped, Succeeded
+from workers.training import tensorflow_feeds
 
 pytestmark = pytest.mark.keras
 
@@ -45,6 +46,19 @@ def test_a_resumed_training_ends_with_the_bytes_of_one_that_was_not_stopped(trai
     resumed = train(long_spec(), resume=resume_from(stopped))
 
     assert resumed.last == Succeeded(reason="completed")
+    assert stopped.history + resumed.history == straight.history
+    assert_same_bytes(final_weights(resumed), final_weights(straight))
+
+
+@pytest.mark.parametrize("copied", [2**30, 0], ids=["from a copy in TensorFlow", "by NumPy"])
+def test_so_it_does_where_batches_are_gathered_one_by_one(train, monkeypatch, copied):
+    monkeypatch.setattr(tensorflow_feeds, "GATHERED_BYTES", 0)
+    monkeypatch.setattr(tensorflow_feeds, "COPIED_BYTES", copied)
+    straight = train(long_spec())
+    stopped = train(long_spec(), stop=StopAfterAsking(17))
+
+    resumed = train(long_spec(), resume=resume_from(stopped))
+
     assert stopped.history + resumed.history == straight.history
     assert_same_bytes(final_weights(resumed), final_weights(straight))
 

@@ -74,7 +74,7 @@ class _Epochs(tf.data.Dataset):  # type: ignore[misc]
     Args:
         steps: Batches of a whole epoch.
         spec: The type of a batch.
-        make: Makes the pipeline of the first epoch.
+        make: Makes the pipeline of the first epoch, and of those that nothing else is made for.
     """
 
     def __init__(self, steps: int, spec: Any, make: Callable[[], Any]) -> None:
@@ -166,7 +166,10 @@ class PipedFeed(_OrderedFeed):
             return row(self._order[place + self._skip * batch_size])
 
         places = tf.data.Dataset.range(count).take_while(is_there)
-        return mapped(places, row_at).batch(batch_size).prefetch(2)
+        pipeline = mapped(places, row_at).batch(batch_size).prefetch(2)
+        # How many batches come out of it nobody knows before: Keras would take those of the first epoch for all that
+        # there are in each, and the first may begin in its middle.
+        return _Epochs(steps_of(rows, batch_size), pipeline.element_spec, lambda: pipeline)
 
 
 def _gathering_in_memory(columns: Any) -> Callable[[Any], Any]:

@@ -44,6 +44,11 @@ def test_a_model_is_trained_and_a_killed_trainer_costs_one_attempt(installation,
     installation.live.nudge(long)
     assert installation.wait_for(long).status is JobStatus.CANCELLED
 
+    failing = installation.submit(**make_spec("digits", [dense("out", 3, "softmax")]))
+    assert installation.wait_for(failing).status is JobStatus.FAILED
+    # One that has ended and was not waited for would still be there.
+    wait_until(lambda: not installation.workers[-1].trainers(), what="nothing below the zygote")
+
 
 def test_a_model_is_proven(installation, wait_until):
     installation.start_ready_worker(queue="plan", app="workers.main")
