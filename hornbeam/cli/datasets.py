@@ -35,7 +35,7 @@ def add(
     option: Annotated[
         list[str] | None,
         typer.Option(
-            metavar="KEY=VALUE", help="How it is read: format, header, delimiter, missing, record_features; JSON."
+            metavar="KEY=VALUE", help="How it is read: format, header, delimiter; missing and record_features, as JSON."
         ),
     ] = None,
     kind: Annotated[
@@ -160,12 +160,13 @@ def _options(options: list[str], kinds: list[str]) -> ReadingOptions:
 
 
 def _value(text: str) -> Any:
-    """What JSON makes of it, where that is more than one text or number: `,` and `1` are delimiters."""
-    try:
-        value = json.loads(text)
-    except ValueError:
+    """A list, an object, true and false are JSON; anything else is a text: `1` may be a delimiter, and `[` too."""
+    if text not in ("true", "false") and (len(text) == 1 or text[:1] not in ("[", "{")):
         return text
-    return value if isinstance(value, bool | list | dict) else text
+    try:
+        return json.loads(text)
+    except ValueError as error:
+        raise typer.BadParameter(f"{text!r} is not JSON: {error}.", param_hint="--option") from None
 
 
 def _pair(text: str, hint: str) -> tuple[str, str]:

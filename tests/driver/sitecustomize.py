@@ -1,10 +1,11 @@
 """Stands in for NVIDIA's driver in each process that has this directory on PYTHONPATH: two GPUs, for machines without.
 
 Python imports it at its start. It is put beneath nvidia-ml-py, which is the real one, where that opens the driver's
-library; the second GPU does not tell its load, as MIG slices don't.
+library; the second GPU does not tell its load, as MIG slices don't. HAS_NO_DRIVER in the environment: no library.
 """
 
 import ctypes
+import os
 from typing import Any
 
 _GPUS = (("NVIDIA H100 80GB HBM3", 80, 3, 37), ("NVIDIA A100-SXM4-40GB", 40, 1, None))
@@ -56,7 +57,11 @@ class _Driver:
 
 class _CDLL(ctypes.CDLL):
     def __new__(cls, name: Any, *_: Any, **__: Any) -> Any:
-        return _Driver() if name == "libnvidia-ml.so.1" else super().__new__(cls)
+        if name != "libnvidia-ml.so.1":
+            return super().__new__(cls)
+        if os.environ.get("HAS_NO_DRIVER"):
+            raise OSError(name)
+        return _Driver()
 
 
 ctypes.CDLL = _CDLL  # type: ignore[misc]

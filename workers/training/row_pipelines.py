@@ -90,7 +90,8 @@ class Piped(Column):
 def mapped(data: Any, function: Callable[[Any], Any]) -> Any:
     """What a function makes of each element, in their order, with all the threads that a job may have.
 
-    Twice as many calls as threads: with one for each, which is what AUTOTUNE comes to, a thread may find nothing to do.
+    Twice as many calls as threads: with one for each, a thread may find nothing to do. Nothing is tuned: the end of an
+    epoch would wait for the thread that tunes, which sleeps longer and longer.
     """
     threads = tf.config.threading.get_inter_op_parallelism_threads() or os.cpu_count() or 1
     options = tf.data.Options()

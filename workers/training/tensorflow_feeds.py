@@ -183,10 +183,10 @@ def _gathering(columns: Any) -> Callable[[Any], Any]:
     flat = keras.tree.flatten(columns)
     types = [_dtype(column) for column in flat]
 
-    memory = BatchMemory()
+    memories = [BatchMemory() for _ in flat]
 
     def rows(numbers: RowNumbers) -> list[Any]:
-        return [_rows(column, numbers, memory) for column in flat]
+        return [_rows(column, numbers, memory) for column, memory in zip(flat, memories, strict=True)]
 
     def gather(numbers: Any) -> Any:
         gathered = tf.numpy_function(rows, [numbers], types, stateful=False)

@@ -41,10 +41,12 @@ def test_how_a_file_is_read_may_be_json(hornbeam, tmp_path):
     added = hornbeam("add", "a.tfrecord", "--option", f"record_features={json.dumps(declared)}")
     assert added.exit_code == 0, added.output
     assert "tfrecord, 6 rows" in added.stdout
-    # No JSON, or nothing that JSON would be needed for: a text.
     plain = hornbeam("add", "flowers.csv", "--option", "delimiter=,", "--option", 'missing=["?", "4.0"]', "--json")
     options = json.loads(plain.stdout)["options"]
     assert (options["delimiter"], options["missing"]) == (",", ["?", "4.0"])
+    refused = hornbeam("add", "flowers.csv", "--option", 'missing=["?"')
+    assert refused.exit_code == 2
+    assert "is not JSON" in refused.stderr
 
 
 def test_rows_a_download_and_the_end(hornbeam, tmp_path):
