@@ -182,7 +182,6 @@ def _gathering(columns: Any) -> Callable[[Any], Any]:
     """Asks the columns for their rows: one call into Python for each batch."""
     flat = keras.tree.flatten(columns)
     types = [_dtype(column) for column in flat]
-
     memories = [BatchMemory() for _ in flat]
 
     def rows(numbers: RowNumbers) -> list[Any]:
