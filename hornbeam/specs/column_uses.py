@@ -40,11 +40,13 @@ def check_missing_features(normalised: Mapping[str, Any], report: Report) -> Non
     """Values that are missing among what goes into the model, in a spec whose layers are known."""
     dataset, model = normalised["dataset"], normalised["model"]
     facts, chains = facts_of(dataset), dataset["preprocess"] or {}
+    wanted = feature_columns(dataset, facts, list(model.get("inputs") or (INPUT,))).values()
+    lacking = [name for columns in wanted for name in columns if facts.columns[name].missing]
+    if not lacking:
+        return
     is_filled = any(layer["type"] == _FILLING for where, layer in components(normalised) if where.startswith("/model"))
-    for columns in feature_columns(dataset, facts, list(model.get("inputs") or (INPUT,))).values():
-        for name in columns:
-            if facts.columns[name].missing:
-                _tell_missing(name, facts, is_filled or _is_filled(chains.get(name, ())), report)
+    for name in lacking:
+        _tell_missing(name, facts, is_filled or _is_filled(chains.get(name, ())), report)
 
 
 def _tell_missing(name: str, facts: DatasetFacts, is_filled: bool, report: Report) -> None:

@@ -15,7 +15,8 @@ _MOST_COMPARED = 5000
 
 def pointer(*parts: str | int) -> str:
     """A JSON pointer (RFC 6901) from its unescaped parts."""
-    return "".join(f"/{str(part).replace('~', '~0').replace('/', '~1')}" for part in parts)
+    escaped = [str(part).replace("~", "~0").replace("/", "~1") for part in parts]
+    return "/".join(["", *escaped])
 
 
 class Report:

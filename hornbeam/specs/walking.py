@@ -7,6 +7,8 @@ from hornbeam.specs.findings import pointer
 
 _PARTS = ("model", "loss", "optimizer", "metrics", "callbacks")
 """What components stand in. In metadata a `type` is anything."""
+_HOLDING = (dict, list)
+"""What may hold a component. A normalised spec is plain JSON."""
 
 
 def components(spec: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
@@ -17,11 +19,13 @@ def components(spec: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]
 
 
 def _below(value: Any, where: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    if isinstance(value, Mapping):
+    if isinstance(value, dict):
         if isinstance(value.get("type"), str):
             yield where, value
         for name, item in value.items():
-            yield from _below(item, f"{where}{pointer(name)}")
+            if isinstance(item, _HOLDING):
+                yield from _below(item, f"{where}{pointer(name)}")
     elif isinstance(value, list):
         for index, item in enumerate(value):
-            yield from _below(item, f"{where}/{index}")
+            if isinstance(item, _HOLDING):
+                yield from _below(item, f"{where}/{index}")
