@@ -1,12 +1,12 @@
 """The slots of a worker: each runs one job at a time, on a GPU of its own or a share of the CPU."""
 
 import contextlib
-import os
 import queue
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from hornbeam.settings import Settings
+from workers.cores import cores
 from workers.limits import memory_limit
 
 
@@ -35,7 +35,7 @@ class Slots:
             gpus: What CUDA_VISIBLE_DEVICES calls each GPU; dealt out in turn, and shared where slots are more.
         """
         self.count = count
-        threads = settings.threads_per_slot or max(1, _cores() // count)
+        threads = settings.threads_per_slot or max(1, cores() // count)
         memory = memory_limit(settings, count)
         self._free: queue.LifoQueue[Slot] = queue.LifoQueue()
         for number in reversed(range(count)):
@@ -55,10 +55,3 @@ class Slots:
             yield slot
         finally:
             self._free.put(slot)
-
-
-def _cores() -> int:
-    """The cores that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1

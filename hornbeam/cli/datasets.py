@@ -161,7 +161,8 @@ def _options(options: list[str], kinds: list[str]) -> ReadingOptions:
 
 def _value(text: str) -> Any:
     """A list, an object, true and false are JSON; anything else is a text: `1` may be a delimiter, and `[` too."""
-    if text not in ("true", "false") and (len(text) == 1 or text[:1] not in ("[", "{")):
+    is_json = text in ("true", "false") or (len(text) > 1 and text.startswith(("[", "{")))
+    if not is_json:
         return text
     try:
         return json.loads(text)

@@ -75,10 +75,9 @@ class DatasetFacts:
     def rows_without(self, name: str) -> str:
         """Which rows have no value in a column, up to the verb: `2 of 9 rows (the first: row 3) have`."""
         column = self.columns[name]
-        first = "" if column.first_missing is None else f"row {column.first_missing:,}"
-        if first:
-            first = f" ({first})" if column.missing == 1 else f" (the first: {first})"
-        return f"{column.missing:,} of {self.rows:,} rows{first} {'has' if column.missing == 1 else 'have'}"
+        begins, verb = ("", "has") if column.missing == 1 else ("the first: ", "have")
+        which = "" if column.first_missing is None else f" ({begins}row {column.first_missing:,})"
+        return f"{column.missing:,} of {self.rows:,} rows{which} {verb}"
 
 
 _FACTS: TypeAdapter[DatasetFacts] = TypeAdapter(DatasetFacts)

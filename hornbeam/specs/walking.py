@@ -19,13 +19,10 @@ def components(spec: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]
 
 
 def _below(value: Any, where: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    if isinstance(value, dict):
-        if isinstance(value.get("type"), str):
-            yield where, value
-        for name, item in value.items():
-            if isinstance(item, _HOLDING):
-                yield from _below(item, f"{where}{pointer(name)}")
-    elif isinstance(value, list):
-        for index, item in enumerate(value):
-            if isinstance(item, _HOLDING):
-                yield from _below(item, f"{where}/{index}")
+    if not isinstance(value, _HOLDING):
+        return
+    if isinstance(value, dict) and isinstance(value.get("type"), str):
+        yield where, value
+    for name, item in value.items() if isinstance(value, dict) else enumerate(value):
+        if isinstance(item, _HOLDING):  # numbers and text are most of a spec: no iterator for each of them
+            yield from _below(item, f"{where}{pointer(name)}")

@@ -4,7 +4,6 @@ Leaves resizing and scaling to layers, and checking the files to those who read 
 """
 
 import io
-import os
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -13,6 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from PIL import Image
 
+from workers.cores import cores
 from workers.training.columns import Array, Column, Numbers, Shape
 
 _MODES = {1: "L", 3: "RGB", 4: "RGBA"}
@@ -32,7 +32,7 @@ class EncodedImages(Column):
         self._chunks = pa.ipc.open_file(pa.memory_map(str(path))).read_all()[name].chunks
         self._firsts = np.cumsum([0, *(len(chunk) for chunk in self._chunks)])
         self._mode = _MODES[shape[3] or 3]
-        self._pool = ThreadPoolExecutor(os.cpu_count(), thread_name_prefix="images")
+        self._pool = ThreadPoolExecutor(cores(), thread_name_prefix="images")
 
     @property
     def is_piped(self) -> bool:

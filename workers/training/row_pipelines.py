@@ -5,7 +5,6 @@ backend. Leaves which layers there are to `workers.training.preprocessing`.
 """
 
 import math
-import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
@@ -13,6 +12,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from workers.cores import cores
 from workers.training.columns import AnyColumn, Array, Chosen, Column, Numbers, Shape
 from workers.training.images import EncodedImages
 
@@ -93,7 +93,7 @@ def mapped(data: Any, function: Callable[[Any], Any]) -> Any:
     Twice as many calls as threads: with one for each, a thread may find nothing to do. Nothing is tuned: the end of an
     epoch would wait for the thread that tunes, which sleeps longer and longer.
     """
-    threads = tf.config.threading.get_inter_op_parallelism_threads() or os.cpu_count() or 1
+    threads = tf.config.threading.get_inter_op_parallelism_threads() or cores()
     options = tf.data.Options()
     options.autotune.enabled = False
     return data.map(function, num_parallel_calls=2 * threads, deterministic=True).with_options(options)

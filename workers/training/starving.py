@@ -4,7 +4,6 @@ Rough: what decoding takes was measured on one machine (`bench.feeding`), and wh
 """
 
 import math
-import os
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -12,6 +11,7 @@ from hornbeam.datasets.facts import facts_of
 from hornbeam.datasets.splits import split_sizes
 from schemas.problems import Finding, Severity
 from schemas.stored_datasets import ColumnKind
+from workers.cores import cores
 from workers.training.room import SHARE_OF_FEATURES
 
 _SECONDS_A_PIXEL = 25e-9
@@ -40,7 +40,7 @@ def starving_findings(
     rows = split_sizes(dataset).train
     if not pixels or epoch_seconds is None or _has_room(rows, shapes, room_bytes):
         return []
-    seconds = rows * pixels * _SECONDS_A_PIXEL / (os.cpu_count() or 1)
+    seconds = rows * pixels * _SECONDS_A_PIXEL / cores()
     if seconds <= epoch_seconds:
         return []
     message = (

@@ -152,7 +152,7 @@ class BatchedFeed(_OrderedFeed):
 
 
 class PipedFeed(_OrderedFeed):
-    """Rows that TensorFlow decodes, as many at once as there are cores."""
+    """Rows that TensorFlow decodes and preprocesses, several at once."""
 
     def _pipeline(self, rows: Rows, batch_size: int) -> Any:
         from workers.training.row_pipelines import mapped, row_maker  # noqa: PLC0415 - it imports Arrow
